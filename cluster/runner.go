@@ -1,0 +1,60 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+)
+
+// Runner runs the resources of one kind. A node calls its methods concurrently, for many resources.
+type Runner interface {
+	// Check says what is wrong with a spec, before anything is stopped for it. It must not block.
+	Check(spec json.RawMessage) error
+
+	// Run holds one resource until ctx ends, then returns promptly: within the stop budget everything that
+	// it started must have ended. context.Cause(ctx) tells why. A nil return while ctx lives means
+	// that the work is done; Permanent(err), that no node can do it until the spec changes; any other error,
+	// that it is to be tried again after a while, under a new epoch.
+	Run(ctx context.Context, c Claim) error
+}
+
+// Claim is what a runner is given: the resource, and the right to hold it.
+type Claim struct {
+	Key  Key
+	Spec json.RawMessage // passed Check
+	// Epoch is the fencing token: strictly increasing per resource, used for one run only. Pass it on
+	// to whoever can refuse an older one.
+	Epoch int64
+	Node  string // the holder: this node
+	// Report tells how the resource fares; it may be called at any time from any goroutine and doesn't block.
+	Report func(Condition)
+}
+
+// Condition is how a held resource fares, in the words of its kind.
+type Condition struct {
+	State string // a bounded set per kind, such as "connecting", "connected"; used as a metric label
+	Err   error  // the trouble, nil when all is well; must not hold secrets
+}
+
+// Permanent marks an error that no node can get past until the spec changes.
+func Permanent(err error) error { return permanentError{err} }
+
+// IsPermanent tells whether an error was marked by Permanent.
+func IsPermanent(err error) bool {
+	var p permanentError
+	return errors.As(err, &p)
+}
+
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+// Why a runner's context ended; context.Cause tells which.
+var (
+	ErrTrustEnded = errors.New("the lease is no longer trusted")
+	ErrClaimLost  = errors.New("the claim was deleted or taken by another")
+	ErrMoving     = errors.New("the resource moves to another node")
+	ErrChanged    = errors.New("the spec changed")
+	ErrUnwanted   = errors.New("the resource was removed or paused")
+	ErrLeaving    = errors.New("the node is leaving")
+)
