@@ -1,0 +1,86 @@
+package metrics
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/resources"
+)
+
+func goversion(t *testing.T) string { t.Helper(); return runtime.Version() }
+
+func TestRequests(t *testing.T) {
+	m := fresh(cluster.Stats{})
+	m.Request("commit", 2*time.Millisecond, nil)
+	m.Request("commit", 4*time.Millisecond, errTest)
+	m.Request("renew", time.Millisecond, context.DeadlineExceeded)
+	m.Request("dance", time.Millisecond, nil)
+	m.WatchRestart("compacted")
+	m.WatchRestart("boredom")
+	want(t, m, map[string]float64{
+		`drm_etcd_request_duration_seconds_count{op="commit"}`: 2,
+		`drm_etcd_request_duration_seconds_sum{op="commit"}`:   .006,
+		`drm_etcd_request_duration_seconds_count{op="other"}`:  1,
+		`drm_etcd_request_errors_total{op="commit"}`:           1,
+		`drm_etcd_request_errors_total{op="renew"}`:            1,
+		`drm_lease_keepalive_duration_seconds_count`:           1,
+		`drm_watch_restarts_total{reason="compacted"}`:         1,
+		`drm_watch_restarts_total{reason="other"}`:             1,
+	})
+}
+
+func TestMeter(t *testing.T) {
+	m := fresh(cluster.Stats{})
+	meter := m.Meter()
+	meter.Connection("websocket", "", resources.StateConnecting)
+	meter.Connection("websocket", resources.StateConnecting, resources.StateConnected)
+	meter.Connection("websocket", "", resources.StateConnecting)
+	meter.Connect("websocket", resources.ConnectOK)
+	meter.Receive("websocket")
+	meter.Drop("websocket", resources.DropBufferFull, 7)
+	meter.Drop("made-up", "mood", 2)
+	meter.Send(resources.SinkStdout, time.Second, true)
+	meter.Send(resources.SinkHTTP, 2*time.Second, false)
+	meter.Block(resources.BlockMetadata)
+	want(t, m, map[string]float64{
+		`drm_connections{kind="websocket",state="connected"}`:               1,
+		`drm_connections{kind="websocket",state="connecting"}`:              1,
+		`drm_connections{kind="redis",state="connected"}`:                   0,
+		`drm_connect_attempts_total{kind="websocket",result="ok"}`:          1,
+		`drm_messages_received_total{kind="websocket"}`:                     1,
+		`drm_messages_dropped_total{kind="websocket",reason="buffer_full"}`: 7,
+		`drm_messages_dropped_total{kind="other",reason="other"}`:           2,
+		`drm_sink_send_duration_seconds_sum{sink="stdout"}`:                 1,
+		`drm_sink_send_duration_seconds_count{sink="http"}`:                 1,
+		`drm_sink_errors_total{sink="http"}`:                                1,
+		`drm_sink_errors_total{sink="stdout"}`:                              0,
+		`drm_egress_blocked_total{reason="metadata"}`:                       1,
+	})
+}
+
+// What is counted is what is written, at whatever depth the logger was derived.
+// Seen to fail without countingHandler.WithAttrs.
+func TestCountLogs(t *testing.T) {
+	m := fresh(cluster.Stats{})
+	var out strings.Builder
+	log := slog.New(m.CountLogs(slog.NewTextHandler(&out, nil)))
+	log.Debug("below the level")
+	log.Info("one")
+	log.With("node", "a").Warn("two")
+	log.WithGroup("etcd").With("try", 1).Error("three")
+	log.Log(t.Context(), slog.LevelWarn+2, "four")
+	want(t, m, map[string]float64{
+		`drm_log_messages_total{level="debug"}`: 0,
+		`drm_log_messages_total{level="info"}`:  1,
+		`drm_log_messages_total{level="warn"}`:  2,
+		`drm_log_messages_total{level="error"}`: 1,
+	})
+	if lines := strings.Count(out.String(), "\n"); lines != 4 || !strings.Contains(out.String(), "etcd.try=1") {
+		t.Errorf("the handler behind wrote %d lines, want 4:\n%s", lines, &out)
+	}
+}

@@ -1,0 +1,80 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/drm-cluster/drm/resources"
+)
+
+// work are the metrics of what resources and sinks do.
+type work struct {
+	connections *prometheus.GaugeVec
+	connects    *prometheus.CounterVec
+	received    *prometheus.CounterVec
+	dropped     *prometheus.CounterVec
+	sending     *prometheus.HistogramVec
+	sinkErrors  *prometheus.CounterVec
+	blocked     *prometheus.CounterVec
+}
+
+func newWork(with promauto.Factory, kinds []string) work {
+	w := work{
+		connections: with.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "drm_connections", Help: "Connections that resources held here keep, by kind and state.",
+		}, []string{"kind", "state"}),
+		connects: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "drm_connect_attempts_total", Help: "Attempts to connect, by kind and result.",
+		}, []string{"kind", "result"}),
+		received: counters(with, "drm_messages_received_total",
+			"Messages that came in, by kind, before it is known whether they can be delivered.", "kind", kinds),
+		dropped: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "drm_messages_dropped_total", Help: "Messages that came in and will not be delivered, by kind and reason.",
+		}, []string{"kind", "reason"}),
+		sending: histograms(with, "drm_sink_send_duration_seconds",
+			"One attempt to hand messages to a sink, by sink.", "sink", resources.SinkNames()),
+		sinkErrors: counters(with, "drm_sink_errors_total",
+			"Attempts that a sink did not take, by sink.", "sink", resources.SinkNames()),
+		blocked: counters(with, "drm_egress_blocked_total",
+			"Connections that the egress guard refused, by what is at the address.", "reason", resources.BlockReasons()),
+	}
+	for _, kind := range kinds {
+		for _, state := range resources.States() {
+			w.connections.WithLabelValues(kind, state)
+		}
+		for _, result := range resources.ConnectResults() {
+			w.connects.WithLabelValues(kind, result)
+		}
+		for _, reason := range resources.DropReasons() {
+			w.dropped.WithLabelValues(kind, reason)
+		}
+	}
+	return w
+}
+
+// Meter returns what resources and sinks are to be given, so that what they do is counted here.
+func (m *Metrics) Meter() resources.Meter {
+	w := m.work
+	return resources.Meter{
+		Connections: func(kind, state string, n int) {
+			w.connections.WithLabelValues(known(kind, m.kinds), known(state, resources.States())).Add(float64(n))
+		},
+		Connects: func(kind, result string) {
+			w.connects.WithLabelValues(known(kind, m.kinds), known(result, resources.ConnectResults())).Inc()
+		},
+		Received: func(kind string) { w.received.WithLabelValues(known(kind, m.kinds)).Inc() },
+		Dropped: func(kind, reason string, n int) {
+			w.dropped.WithLabelValues(known(kind, m.kinds), known(reason, resources.DropReasons())).Add(float64(n))
+		},
+		Sent: func(sink string, took time.Duration, ok bool) {
+			sink = known(sink, resources.SinkNames())
+			w.sending.WithLabelValues(sink).Observe(took.Seconds())
+			if !ok {
+				w.sinkErrors.WithLabelValues(sink).Inc()
+			}
+		},
+		Blocked: func(reason string) { w.blocked.WithLabelValues(known(reason, resources.BlockReasons())).Inc() },
+	}
+}
