@@ -1,0 +1,84 @@
+package resources
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Backoff says how long to wait before the next attempt: a random part of a ceiling that doubles with each failure
+// in a row ("full jitter", Marc Brooker, AWS Architecture Blog, 2015), so that many who failed at once don't
+// come back at once. The zero value of the count is a fresh start. Not for concurrent use.
+type Backoff struct {
+	Initial time.Duration // ceiling after the first failure
+	Max     time.Duration // the greatest ceiling
+	// StableAfter is how long something must have worked for its next failure to count as the first. With
+	// less, a server that accepts and hangs up at once would be called again and again at full speed.
+	StableAfter time.Duration
+
+	failures int
+}
+
+// Next counts a failure of something that had worked for a while (0: not at all) and returns how long to wait.
+func (b *Backoff) Next(worked time.Duration) time.Duration {
+	if b.StableAfter > 0 && worked >= b.StableAfter {
+		b.failures = 0
+	}
+	ceiling := b.Ceiling()
+	b.failures++
+	return Jitter(0, ceiling)
+}
+
+// Reset makes the next failure the first.
+func (b *Backoff) Reset() { b.failures = 0 }
+
+// Ceiling is the longest that Next would wait now.
+func (b *Backoff) Ceiling() time.Duration {
+	ceiling := b.Initial
+	for range b.failures {
+		if ceiling >= b.Max/2 {
+			return b.Max
+		}
+		ceiling *= 2
+	}
+	return min(ceiling, b.Max)
+}
+
+// Jitter returns a random time from low to high.
+func Jitter(low, high time.Duration) time.Duration {
+	if high <= low {
+		return low
+	}
+	return low + rand.N(high-low)
+}
+
+// maxRetryAfter bounds what a server can make us wait.
+const maxRetryAfter = time.Hour
+
+// RetryAfter reads the header Retry-After, in seconds or as a date. It is 0 if there is none, it is in the past or
+// malformed, and an hour at most.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	s := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(s, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	at, err := http.ParseTime(s)
+	if err != nil {
+		return 0
+	}
+	return min(max(0, at.Sub(now)), maxRetryAfter)
+}
+
+// Wait returns after d, or with the cause when ctx ends first.
+func Wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

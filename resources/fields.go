@@ -1,0 +1,191 @@
+package resources
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/drm-cluster/drm/cluster"
+)
+
+// field is one field of a struct as a spec names it.
+type field struct {
+	name  string
+	index []int
+	tag   reflect.StructTag
+}
+
+// fields lists what a spec may name in a struct; embedded structs count as part of it.
+func fields(t reflect.Type) []field {
+	var known []field
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !f.IsExported() || f.Anonymous || name == "" || name == "-" {
+			continue
+		}
+		known = append(known, field{name: name, index: f.Index, tag: f.Tag})
+	}
+	return known
+}
+
+// bounded checks a value against the tags of its field.
+func bounded(v reflect.Value, tag reflect.StructTag, at int, path string) error {
+	if allowed := strings.Fields(tag.Get("oneof")); len(allowed) > 0 && !slices.Contains(allowed, v.String()) {
+		return fail(at, path, fmt.Sprintf("is %q; it must be %s", v.String(), choice(allowed)))
+	}
+	low, high := tag.Get("min"), tag.Get("max")
+	if low != "" && v.Int() < bound(v.Type(), low) || high != "" && v.Int() > bound(v.Type(), high) {
+		return fail(at, path, fmt.Sprintf("is out of range; it must be from %s to %s", low, high))
+	}
+	return nil
+}
+
+// bound reads a tag in the notation of the field that it stands at.
+func bound(t reflect.Type, s string) int64 {
+	v := reflect.New(t)
+	var err error
+	if own, ok := v.Interface().(encoding.TextUnmarshaler); ok {
+		err = own.UnmarshalText([]byte(s))
+	} else {
+		var n int64
+		n, err = strconv.ParseInt(s, 10, 64)
+		v.Elem().SetInt(n)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("resources: bound %q of a %s field: %v", s, t, err)) // a mistake in our own source
+	}
+	return v.Elem().Int()
+}
+
+// unknown says that there is no such field, and which was meant.
+func unknown(key string, known []field) string {
+	names := make([]string, len(known))
+	for i, f := range known {
+		names[i] = f.name
+	}
+	slices.Sort(names)
+	if near := nearest(key, names); near != "" {
+		return fmt.Sprintf("is not a known field; did you mean %q?", near)
+	}
+	return "is not a known field; known are " + strings.Join(names, ", ")
+}
+
+// nearest is the name that key was probably meant to be, "" if none is alike: the one with the least
+// edit distance, if less than half of the key would have to change.
+func nearest(key string, names []string) string {
+	best, least := "", (len(key)+1)/2
+	for _, name := range names {
+		if d := distance(strings.ToLower(key), name); d < least || d == 0 {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+// distance is the edit distance of two words: how many letters to insert, delete or change (Levenshtein, 1966).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// found names the type of a JSON value as people call it.
+func found(raw []byte) string {
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return string(raw)
+	}
+	return "the number " + string(raw)
+}
+
+// expected says what to write for a type.
+func expected(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[cluster.Duration]():
+		return `a duration as a string, such as "10s"`
+	case reflect.TypeFor[Size]():
+		return `a size as a string, such as "1MiB"`
+	case reflect.TypeFor[Secret]():
+		return `a string, {"from_env": …} or {"from_file": …}`
+	}
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	}
+	return "a whole number"
+}
+
+// choice lists words as a sentence does.
+func choice(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = strconv.Quote(w)
+	}
+	if last := len(quoted) - 1; last > 0 {
+		return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
+	}
+	return quoted[0]
+}
+
+// Size is a number of bytes, written as a string such as "512B", "64KiB", "1MiB" or "2GiB".
+type Size int64
+
+var sizeUnits = []struct {
+	name  string
+	bytes int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}}
+
+// UnmarshalText reads a whole number with a unit.
+func (s *Size) UnmarshalText(b []byte) error {
+	for _, unit := range sizeUnits {
+		digits, ok := strings.CutSuffix(string(b), unit.name)
+		if !ok {
+			continue
+		}
+		if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n >= 0 && n <= 1<<62/unit.bytes {
+			*s = Size(n * unit.bytes)
+			return nil
+		}
+		break
+	}
+	return fmt.Errorf("read size %q: write a whole number with B, KiB, MiB or GiB, such as 1MiB", b)
+}
+
+// MarshalText writes the size with the greatest unit that divides it.
+func (s Size) MarshalText() ([]byte, error) {
+	for _, unit := range []int{2, 1, 0} {
+		if u := sizeUnits[unit]; s != 0 && int64(s)%u.bytes == 0 {
+			return fmt.Appendf(nil, "%d%s", int64(s)/u.bytes, u.name), nil
+		}
+	}
+	return fmt.Appendf(nil, "%dB", int64(s)), nil
+}
