@@ -77,8 +77,8 @@ type Stats struct {
 
 // Unheld counts resources without a holder for one reason.
 type Unheld struct {
-	Count  int
-	Oldest time.Time // since when the one waiting longest has waited, as far as this node has seen
+	Count  int       `json:"count"`
+	Oldest time.Time `json:"oldest,omitzero"` // since when the one waiting longest has waited, as far as this node has seen
 }
 
 // Why a resource has no holder.

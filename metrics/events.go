@@ -22,7 +22,7 @@ var (
 	changeReasons = []string{
 		cluster.ChangeNew, cluster.ChangeTakeover, cluster.ChangeHandOff, cluster.ChangeRenewed, cluster.ChangeAdopted,
 	}
-	termEnds    = []string{"leaving", "fenced", "lost", "restored", "error"}
+	termEnds    = []string{"leaving", "fenced", "lost", "restored", "error", "duplicate"}
 	stopReasons = []string{"moving", "changed", "unwanted", "lost", "fenced", "failed", "done", "leaving"}
 )
 
