@@ -1,44 +1,248 @@
 package cluster
 
-import "math/rand/v2"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
 
-// view is what this node knows of nodes, resources and claims as of one revision. It is owned by the loop's
-// goroutine; fold is the only way in.
+	"github.com/cespare/xxhash/v2"
+)
+
+// view is what this node knows of nodes, resources and claims as of one revision, and the targets that follow
+// from it. It is owned by the loop's goroutine; fold and foldAnswer are the only ways in. Work is
+// proportional to what changed: every slot is on exactly one list, so whatever is to be done next is found there.
 type view struct {
 	self  string
 	rev   int64   // everything up to here has been folded
 	fresh Instant // and everything committed before this instant
-	slots map[Key]*slot
-	nodes map[string]*peer
 
-	_ rand.Rand
+	slots   map[Key]*slot
+	nodes   map[string]*peer // present, by id
+	terms   map[TermID]*peer // present, or gone while claims on their leases are left
+	members []*peer          // present, in order of id
+	cordons map[string]int64 // revision of each cordon, by node
+	classes map[string]*class
+	leases  map[LeaseID]int // claims on each lease
+	names   map[string]string
+
+	resources int
+	weights   map[int32]int // resources of each weight
+
+	paused    list // unclaimed, because the spec says so
+	invalid   list // unclaimed, the spec can't be read
+	resting   list // unclaimed, not to be bid for before notBefore
+	notBefore map[*slot]Instant
+
+	listing  listing
+	late     map[string]int64 // deletions that answers told of before the watch: path to revision
+	unusable map[string]unusable
+	told     []MalformedInfo
+	news     []Event
+
+	dirty bool // all targets are to be chosen anew
+	roomy bool // room came free where something may be waiting for it
+	bids  bids
+	calm  calm
 }
 
-// slot is one resource and the claim on it, as far as planning needs them; the spec itself is not kept.
+// slot is one resource and the claim on it, as far as planning needs them; the spec itself is not kept. It is
+// forgotten when neither is left. Its 128 bytes are counted: a node knows every resource of the cluster.
 type slot struct {
 	key    Key
 	hash   uint64
-	rev    int64 // mod revision of the resource; 0: it doesn't exist
-	weight int32
-	class  int32 // index of its class: kind and required labels
-	paused bool
-	bad    bool // its newest spec can't be read; the last good weight and class stay
-
+	rev    int64   // mod revision of the resource; 0: it doesn't exist
 	claim  int64   // mod revision of the newest claim record; of a deletion, its revision
-	lease  LeaseID // that the claim is on; 0: unclaimed
+	lease  LeaseID // that the claim is on; 0: none
+	class  *class  // nil until the resource has been seen
 	holder *peer   // nil: unclaimed
 	target *peer   // who is to claim it or be handed it; nil: not homeless, or nobody can
+	since  Instant // when it was first seen without a living holder; 0: it has one
 
-	asked bool // set by the loop while a bid of ours is unanswered
+	on         *list // holder.held, target.wanted, class.pending, or one of the view's
+	prev, next *slot
+
+	weight int32
+	paused bool
+	bad    bool  // its newest spec can't be read; the last good weight and class stay
+	asked  bool  // a bid of ours is unanswered, or its answer is ahead of the view; set by the loop
+	named  uint8 // by the listing under way: namedClaim, namedResource
 }
 
-// peer is a node as others see it.
+// peer is one life of a node: a term. A node that comes back is another peer, and what its earlier life claimed
+// stays with that one.
 type peer struct {
 	id       string
-	Node           // the newest record; zero when only a claim has named the node
-	rev      int64 // mod revision of nodes/<id>, what guards a hand-off; 0: absent
-	cordoned bool  // an operator says: give it nothing
-	load     int64 // weight held by it and targeted at it
-	held     int   // claims it holds
-	onIntake int   // claims seen on its present intake lease
+	Node            // the newest record; of a peer that only a claim has told of, the term alone
+	hash     uint64 // of id
+	rev      int64  // mod revision of nodes/<id>, what guards a hand-off; 0: absent, the node is gone
+	cordoned bool   // an operator says: give it nothing; what it has stays
+	load     int64  // weight held by it and targeted at it
+	targets  int    // homeless resources targeted at it
+	live     int    // resources held by it that somebody should hold
+	onIntake int    // claims on its present intake lease
+	held     list   // claims on its leases
+	wanted   list   // unclaimed resources that it is to claim
+
+	byClass map[*class]int64 // weight held of each class
+	gone    Instant          // when it was first seen to be gone
+	waited  Instant          // when it first had some of wanted
+	claimed Instant          // when it was last seen to claim one
+	suspect Instant          // when it was found to be late; 0: it has claimed something since
 }
+
+// class is what decides who may have a resource: its kind and the labels that it requires.
+type class struct {
+	name      string // kind, then the sorted requirements: the order of classes
+	kind      string
+	requires  map[string]string
+	resources int     // that exist
+	able      []*peer // who may be given them, room apart, in order of id
+	pending   list    // homeless and unclaimed, and nobody can take them
+}
+
+func newView(self string) *view {
+	return &view{
+		self:      self,
+		slots:     map[Key]*slot{},
+		nodes:     map[string]*peer{},
+		terms:     map[TermID]*peer{},
+		cordons:   map[string]int64{},
+		classes:   map[string]*class{},
+		leases:    map[LeaseID]int{},
+		weights:   map[int32]int{},
+		names:     map[string]string{},
+		notBefore: map[*slot]Instant{},
+		late:      map[string]int64{},
+		unusable:  map[string]unusable{},
+		calm:      calm{moving: map[*slot]*peer{}, moved: map[*slot]Instant{}},
+	}
+}
+
+// peer returns the present life of a node, nil when the node is not there.
+func (v *view) peer(id string) *peer { return v.nodes[id] }
+
+// add makes room for a resource, or a claim on one.
+func (v *view) add(k Key) *slot {
+	k = Key{Kind: v.name(k.Kind), ID: strings.Clone(k.ID)}
+	s := &slot{key: k, hash: xxhash.Sum64String(k.String()), weight: 1}
+	v.slots[k] = s
+	return s
+}
+
+// name returns the one copy kept of a kind or a node's id, so that no record's path is kept alive by a part of it.
+func (v *view) name(s string) string {
+	if known, ok := v.names[s]; ok {
+		return known
+	}
+	s = strings.Clone(s)
+	v.names[s] = s
+	return s
+}
+
+// class returns the one class of a kind and requirements.
+func (v *view) class(kind string, requires map[string]string) *class {
+	name := kind
+	for _, label := range slices.Sorted(maps.Keys(requires)) {
+		name += " " + label + "=" + requires[label]
+	}
+	c := v.classes[name]
+	if c == nil {
+		c = &class{name: name, kind: v.name(kind), requires: requires}
+		c.able = v.able(c)
+		v.classes[name] = c
+	}
+	return c
+}
+
+// able returns the members that may be given resources of a class, room apart.
+func (v *view) able(c *class) []*peer {
+	var able []*peer
+	for _, p := range v.members {
+		if p.can(c) {
+			able = append(able, p)
+		}
+	}
+	return able
+}
+
+// regroup works out anew who is there and who may be given what.
+func (v *view) regroup() {
+	v.members = slices.SortedFunc(maps.Values(v.nodes), byID)
+	for _, c := range v.classes {
+		c.able = v.able(c)
+	}
+}
+
+func byID(a, b *peer) int { return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.Term, b.Term)) }
+
+// eligible tells whether a node may be given a resource, and has room for it.
+func (v *view) eligible(s *slot, p *peer) bool {
+	load := p.load
+	if s.target == p || s.holder == p {
+		load -= int64(s.weight)
+	}
+	return s.class != nil && p.can(s.class) && load+int64(s.weight) <= p.Room()
+}
+
+// present tells whether the node's key is there.
+func (p *peer) present() bool { return p.rev != 0 }
+
+// stays tells whether what the node holds may stay with it.
+func (p *peer) stays() bool { return p.present() && !p.Leaving }
+
+// takes tells whether the node may be given anything, by this version of the planner.
+func (p *peer) takes() bool {
+	return p.stays() && !p.cordoned && slices.Contains(p.Planners, plannerVersion)
+}
+
+// can tells whether the node may be given resources of a class, room apart.
+func (p *peer) can(c *class) bool {
+	if !p.takes() || !slices.Contains(p.Kinds, c.kind) {
+		return false
+	}
+	for label, value := range c.requires {
+		if has, ok := p.label(label); !ok || has != value {
+			return false
+		}
+	}
+	return true
+}
+
+// label returns a label of the node. Its zone and its id are labels without being written twice.
+func (p *peer) label(name string) (string, bool) {
+	switch name {
+	case "node":
+		return p.id, true
+	case "zone":
+		return p.Zone, p.Zone != ""
+	}
+	value, ok := p.Labels[name]
+	return value, ok
+}
+
+// leasesOf returns the leases of a term that claims are on.
+func (v *view) leasesOf(t TermID) []LeaseID {
+	var ids []LeaseID
+	for id := range v.leases {
+		if id.Term() == t {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// unheldSince returns since when a resource has been seen to be without a living holder; 0: it has one.
+func (v *view) unheldSince(s *slot) Instant { return s.since }
+
+// exists tells whether the resource is there, and not only a claim on it.
+func (s *slot) exists() bool { return s.rev != 0 }
+
+// live tells whether somebody should hold the resource.
+func (s *slot) live() bool { return s.exists() && !s.paused && !s.bad }
+
+// homeless tells whether somebody should hold the resource and no staying node does.
+func (s *slot) homeless() bool { return s.live() && (s.holder == nil || !s.holder.stays()) }
+
+// unheld tells whether no living node holds the resource; a leaving one still does.
+func (s *slot) unheld() bool { return s.holder == nil || !s.holder.present() }

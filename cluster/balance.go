@@ -1,0 +1,284 @@
+package cluster
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Moves are for evenness alone, so they wait until nothing more urgent is left, and are as few as can be.
+const (
+	// quiet is how long nodes must neither have come nor gone before anything moves.
+	quiet = 2 * time.Second
+	// maxInFlight bounds a node's moves under way.
+	maxInFlight = 256
+	// cooldown is how long a resource that was moved stays where it is.
+	cooldown = 30 * time.Second
+	// brakeFor is for how long nothing moves at most after more than half of the nodes have vanished at once: they may all
+	// be back in a moment. What they held is claimed all the same, within the capacity of those left.
+	brakeFor = 30 * time.Second
+
+	bandExact  = 0 // percent of a node's part by which it may be off before anything moves
+	bandUneven = 2 // when resources differ in weight, and not every sum can be made
+	bandChurn  = 5 // while resources come and go, which evens out or undoes itself
+)
+
+// calm is what is remembered to keep moves few.
+type calm struct {
+	changed  Instant // when a node last came, went, or changed what it may be given
+	churned  Instant // when a resource last came or went
+	braked   Instant // until when the brake is on
+	before   int     // nodes there were before they vanished
+	vanishes []Instant
+	moving   map[*slot]*peer   // own moves decided, of which no record has come yet
+	moved    map[*slot]Instant // resources that another node moved here, and when
+}
+
+// transfer is something that this node is to hand off.
+type transfer struct {
+	slot *slot
+	to   *peer
+}
+
+// flow is how much weight this node is to give to another.
+type flow struct {
+	to     *peer
+	class  *class // nil: of any
+	weight int64
+}
+
+// from is when moves may begin, as far as quiet decides.
+func (c *calm) from() Instant { return c.changed.Add(quiet) }
+
+// vanished takes in that a node went without leaving, when there were so many.
+func (c *calm) vanished(now Instant, nodes int, p *peer) {
+	within := now.Add(-time.Duration(p.TTL))
+	c.vanishes = append(slices.DeleteFunc(c.vanishes, func(t Instant) bool { return t < within }), now)
+	there := nodes - 1 + len(c.vanishes)
+	if 2*len(c.vanishes) > there {
+		c.braked, c.before = now.Add(brakeFor), max(c.before, there)
+	}
+}
+
+// balance returns what this node is to begin handing off now so that all bear their parts. inflight is how many of its moves
+// are under way; may tells whether a resource held here can be moved and isn't being moved. Only the one who has
+// too much acts, but all who see the same would have it do the same.
+func (v *view) balance(now Instant, inflight int, may func(*slot) bool) []transfer {
+	me := v.nodes[v.self]
+	if me == nil || !me.takes() || inflight > maxInFlight/2 || !v.still(now) {
+		return nil
+	}
+	for s := range v.calm.moving {
+		if may(s) {
+			delete(v.calm.moving, s) // it came to nothing
+		}
+	}
+	flows := v.flows(me, now)
+	if len(flows) == 0 {
+		return nil
+	}
+	return v.choose(me, flows, maxInFlight-inflight, now, may)
+}
+
+// still tells whether it is time for moves: nodes stay, all plan alike, and all but a few resources are held.
+func (v *view) still(now Instant) bool {
+	c := &v.calm
+	if now >= c.braked || len(v.nodes) >= c.before {
+		c.braked, c.before = 0, 0
+	}
+	_, shared := v.planner()
+	waiting := 0
+	for _, p := range v.members {
+		waiting += p.targets
+	}
+	return v.listing.done && shared && !v.dirty && c.braked == 0 && now >= c.from() && waiting*100 <= v.resources
+}
+
+// flows returns how much this node is to give to whom. Own moves under way count as done.
+func (v *view) flows(me *peer, now Instant) []flow {
+	var shares []share
+	for _, p := range v.members {
+		if p.takes() {
+			shares = append(shares, share{peer: p, load: p.load, room: p.Room()})
+		}
+	}
+	for s, to := range v.calm.moving {
+		for i := range shares {
+			switch shares[i].peer {
+			case me:
+				shares[i].load -= int64(s.weight)
+			case to:
+				shares[i].load += int64(s.weight)
+			}
+		}
+	}
+	if v.alike(len(shares)) {
+		divide(shares)
+		if v.within(shares, now) {
+			return nil
+		}
+		return endToEnd(shares, me)
+	}
+	return v.inPairs(shares, me, now)
+}
+
+// alike tells whether what one of n nodes may be given, all may.
+func (v *view) alike(n int) bool {
+	for _, c := range v.classes {
+		if len(c.able) != n && len(c.able) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// within tells whether no node is off its part by more than the band.
+func (v *view) within(shares []share, now Instant) bool {
+	for _, sh := range shares {
+		if off := sh.load - sh.quota; max(off, -off)*100 > v.band(now)*sh.quota {
+			return false
+		}
+	}
+	return true
+}
+
+func (v *view) band(now Instant) int64 {
+	switch {
+	case now.Sub(v.calm.churned) < quiet:
+		return bandChurn
+	case len(v.weights) > 1:
+		return bandUneven
+	}
+	return bandExact
+}
+
+// endToEnd lays what nodes have too much of end to end, and what others lack along it: whatever lies beside each other goes
+// from the one to the other (the north-west corner rule). Nothing moves twice, and all agree on who gives what to whom.
+func endToEnd(shares []share, me *peer) []flow {
+	var start, end int64 // of what this node has too much of
+	for _, sh := range shares {
+		if sh.peer == me {
+			end = start + max(0, sh.load-sh.quota)
+			break
+		}
+		start += max(0, sh.load-sh.quota)
+	}
+	var flows []flow
+	var from int64 // where what this one lacks begins
+	for _, sh := range shares {
+		to := from + max(0, sh.quota-sh.load)
+		if overlap := min(end, to) - max(start, from); overlap > 0 {
+			flows = append(flows, flow{to: sh.peer, weight: overlap})
+		}
+		from = to
+	}
+	return flows
+}
+
+// inPairs evens out nodes that can't all be given the same: whoever bears most gives to the one that bears least and can take
+// some of it, until no gap is left that a move would narrow. Ways through a third node would move twice as much for
+// little gain.
+func (v *view) inPairs(shares []share, me *peer, now Instant) []flow {
+	held := make(map[*peer]map[*class]int64, len(shares))
+	for _, sh := range shares {
+		held[sh.peer] = map[*class]int64{}
+		for c, w := range sh.peer.byClass {
+			held[sh.peer][c] = w
+		}
+	}
+	var flows []flow
+	for {
+		slices.SortFunc(shares, func(a, b share) int {
+			return cmp.Or(cmp.Compare(b.load*a.peer.Weight, a.load*b.peer.Weight), cmp.Compare(a.peer.id, b.peer.id))
+		})
+		from, to, c, w := widest(shares, held, v.band(now))
+		if w == 0 {
+			return flows
+		}
+		shares[from].load -= w
+		shares[to].load += w
+		held[shares[from].peer][c] -= w
+		held[shares[to].peer][c] += w
+		if shares[from].peer == me {
+			flows = append(flows, flow{to: shares[to].peer, class: c, weight: w})
+		}
+	}
+}
+
+// widest returns the two nodes with the widest gap that a move would narrow, of which class, and how much of it. The shares
+// are in the order of their loads, most first.
+func widest(shares []share, held map[*peer]map[*class]int64, band int64) (from, to int, c *class, w int64) {
+	for i := range shares {
+		for j := len(shares) - 1; j > i; j-- {
+			a, b := &shares[i], &shares[j]
+			gap := a.load*b.peer.Weight - b.load*a.peer.Weight
+			half := min(gap/(a.peer.Weight+b.peer.Weight), b.room-b.load)
+			if half <= 0 || gap*100 <= band*a.load*b.peer.Weight {
+				break
+			}
+			var best *class
+			for c, w := range held[a.peer] {
+				if w > 0 && c != nil && b.peer.can(c) && (best == nil || c.name < best.name) {
+					best = c
+				}
+			}
+			if best != nil {
+				return i, j, best, min(half, held[a.peer][best])
+			}
+		}
+	}
+	return 0, 0, nil, 0
+}
+
+// choose picks resources for the flows, as far as the receivers have given credit: the heaviest that fit, and of those the ones
+// held longest, so that what moved lately stays.
+func (v *view) choose(me *peer, flows []flow, limit int, now Instant, may func(*slot) bool) []transfer {
+	for s, at := range v.calm.moved {
+		if now.Sub(at) >= cooldown || s.holder != me {
+			delete(v.calm.moved, s)
+		}
+	}
+	var own []*slot
+	for s := range me.held.all() {
+		_, cooling := v.calm.moved[s]
+		if _, moving := v.calm.moving[s]; !cooling && !moving && s.live() && may(s) {
+			own = append(own, s)
+		}
+	}
+	slices.SortFunc(own, func(a, b *slot) int {
+		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.claim, b.claim), a.key.Compare(b.key))
+	})
+	credit := map[*peer]int{}
+	for _, f := range flows {
+		credit[f.to] = v.credit(f.to)
+	}
+	for _, to := range v.calm.moving {
+		credit[to]--
+	}
+	var moves []transfer
+	for _, s := range own {
+		for i := range flows {
+			f := &flows[i]
+			w := int64(s.weight)
+			if len(moves) < limit && w <= f.weight && credit[f.to] > 0 && (f.class == nil || f.class == s.class) && f.to.can(s.class) {
+				f.weight -= w
+				credit[f.to]--
+				v.calm.moving[s] = f.to
+				moves = append(moves, transfer{s, f.to})
+				break
+			}
+		}
+	}
+	return moves
+}
+
+// credit returns how many more claims this node may put on a node's present intake lease, besides those it has under way: its
+// part, among all who may, of what the lease still takes. Parts of less than one are rounded up, or nobody could; the
+// quota is then overdrawn by no more than the nodes there are.
+func (v *view) credit(p *peer) int {
+	left := p.Intake.Quota - p.onIntake
+	if left <= 0 {
+		return 0
+	}
+	return max(1, left/max(1, len(v.members)-1))
+}

@@ -1,0 +1,234 @@
+package cluster
+
+import (
+	"slices"
+	"time"
+)
+
+// Bids are the only place of the plan with a clock. It can only delay a bid, or make two nodes bid for the same:
+// compare-and-swap then decides, and one of them has wasted an effort.
+const (
+	// settleFor is how long after a node has joined nobody bids, since more may be joining.
+	settleFor = 250 * time.Millisecond
+	// settleMost is for how long nodes that keep joining can put off all bids.
+	settleMost = time.Second
+	// leastLate is how long a node must have claimed nothing for others to bid for what it is to claim.
+	leastLate = time.Second
+	// planCost is taken for the time that a new plan needs for each homeless resource, so that plans take up a
+	// quarter of a node's time at most.
+	planCost = 600 * time.Nanosecond
+	// recent is how long the slowest answer to a bid is remembered, and at most twice that.
+	recent = 10 * time.Second
+)
+
+// bids is what bidding needs to remember.
+type bids struct {
+	settled   Instant // when the last join will have settled
+	settleEnd Instant // when it is taken for settled, whatever else joins
+	replanned Instant // no new plan before this
+	answered  []answeredBid
+	slowest   [2]time.Duration // answers, in this span of recent and the one before
+	span      Instant          // when this span began
+}
+
+// answeredBid is a bid whose answer is ahead of the view.
+type answeredBid struct {
+	slot *slot
+	rev  int64
+}
+
+func (b *bids) joined(now Instant) {
+	if now >= b.settled {
+		b.settleEnd = now.Add(settleMost)
+	}
+	b.settled = min(now.Add(settleFor), b.settleEnd)
+}
+
+// replanDue tells whether targets are to be chosen anew now.
+func (v *view) replanDue(now Instant) bool {
+	return v.listing.done && now >= v.bids.settled && now >= v.bids.replanned && (v.dirty || v.roomy && v.hopeful())
+}
+
+// hopeful tells whether something waits for room that somebody might have.
+func (v *view) hopeful() bool {
+	for _, c := range v.classes {
+		if c.pending.n > 0 && len(c.able) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// replan chooses targets anew, of all that is homeless or, when only room came free, of what had none, and returns how
+// many changed.
+func (v *view) replan(now Instant) int {
+	var slots []*slot
+	for s := range v.homeless() {
+		if v.dirty || s.target == nil {
+			slots = append(slots, s)
+		}
+	}
+	slices.SortFunc(slots, planOrder)
+	before := make([]*peer, len(slots))
+	waited := map[*peer]Instant{}
+	for i, s := range slots {
+		if before[i] = s.target; s.target != nil {
+			waited[s.target] = s.target.waited
+			v.aim(s, nil)
+		}
+	}
+	replan(slots, v.aim)
+	changed := 0
+	for i, s := range slots {
+		if s.target != before[i] {
+			changed++
+			v.place(s, now)
+		}
+	}
+	for p, since := range waited {
+		p.waited = since // a new plan resets no timer
+	}
+	v.dirty, v.roomy = false, false
+	v.bids.replanned = now.Add(4 * planCost * time.Duration(len(slots)))
+	return changed
+}
+
+// dueBids returns up to limit resources that this node is to bid for now: what is targeted at it, then what others are
+// late with. What was asked for already is left out.
+func (v *view) dueBids(now Instant, limit int) []*slot {
+	v.wake(now)
+	me := v.nodes[v.self]
+	if me == nil || !me.takes() || !v.listing.done || v.dirty || now < v.bids.settled {
+		return nil
+	}
+	var due []*slot
+	for s := range me.wanted.all() {
+		if len(due) == limit {
+			return due
+		}
+		if !s.asked {
+			due = append(due, s)
+		}
+	}
+	for _, p := range v.members {
+		if p != me && len(due) < limit {
+			due = v.dueFrom(p, me, now, due, limit)
+		}
+	}
+	return due
+}
+
+// wake has those bid for again whose rest is over.
+func (v *view) wake(now Instant) {
+	for s := range v.resting.all() {
+		if v.notBefore[s] > now {
+			return
+		}
+		delete(v.notBefore, s)
+		v.place(s, now)
+	}
+}
+
+// dueFrom adds what another node is so late with that it is this node's turn to bid: the k-th by rendezvous hash bids after
+// k times lateAfter, and one turn earlier for what came after the other was found to be late. Lateness is
+// measured in time that the view is proven to have seen, so that nobody seems late while the own watch stalls.
+func (v *view) dueFrom(p, me *peer, now Instant, due []*slot, limit int) []*slot {
+	idle := max(p.waited, p.claimed)
+	if p.wanted.n == 0 || p.suspect == 0 && v.fresh.Sub(idle) <= v.lateAfter() {
+		return due
+	}
+	if p.suspect == 0 {
+		p.suspect = now
+	}
+	for s := range p.wanted.all() {
+		if len(due) == limit {
+			break
+		}
+		turns := int(max(0, v.fresh.Sub(max(idle, s.since))) / v.lateAfter())
+		if s.since > p.suspect {
+			turns++
+		}
+		if turns > 0 && !s.asked && v.eligible(s, me) && v.rank(s, me, p) <= turns {
+			due = append(due, s)
+		}
+	}
+	return due
+}
+
+// lateAfter is how long a node may take to claim something.
+func (v *view) lateAfter() time.Duration {
+	return max(leastLate, 4*max(v.bids.slowest[0], v.bids.slowest[1]))
+}
+
+// rank returns this node's place, from 1, among those who may have a resource when the one left out is late with it.
+func (v *view) rank(s *slot, me, without *peer) int {
+	rank, mine := 1, rendezvous(s, me)
+	for _, p := range s.class.able {
+		if p != without && p != me && rendezvous(s, p) > mine {
+			rank++
+		}
+	}
+	return rank
+}
+
+// bidAnswered takes in that a bid of this node was answered, after how long, as of which revision. It may be made
+// again once the view has reached that revision: before, the view doesn't know what the answer rests on.
+func (v *view) bidAnswered(s *slot, took time.Duration, rev int64) {
+	b := &v.bids
+	if v.fresh.Sub(b.span) > recent {
+		b.slowest[1], b.slowest[0], b.span = b.slowest[0], 0, v.fresh
+	}
+	b.slowest[0] = max(b.slowest[0], took)
+	b.answered = append(b.answered, answeredBid{s, rev})
+	v.reach(v.rev)
+}
+
+// reach frees what was answered as of a revision that the view has reached.
+func (v *view) reach(rev int64) {
+	v.bids.answered = slices.DeleteFunc(v.bids.answered, func(a answeredBid) bool {
+		if a.rev > rev {
+			return false
+		}
+		a.slot.asked = false
+		if a.slot.on == nil {
+			v.forget(a.slot)
+		}
+		return true
+	})
+}
+
+// nextBid returns when something will become due by time alone: a plan, a bid, the end of a rest, or calm for moves.
+func (v *view) nextBid(now Instant) (Instant, bool) {
+	next, some := Instant(0), false
+	at := func(t Instant) {
+		if t > now && (!some || t < next) {
+			next, some = t, true
+		}
+	}
+	at(v.bids.settled)
+	if v.dirty || v.roomy {
+		at(v.bids.replanned)
+	}
+	if s := v.resting.first; s != nil {
+		at(v.notBefore[s])
+	}
+	for _, p := range v.members {
+		if p.wanted.n > 0 && p.id != v.self {
+			base, s := max(p.waited, p.claimed, p.wanted.first.since), v.lateAfter()
+			at(base.Add(s * (1 + max(0, v.fresh.Sub(base)/s))))
+		}
+	}
+	at(v.calm.from())
+	return next, some
+}
+
+// planner returns the version of the planner that this node plans by, and whether all nodes share it. While they don't, it
+// chooses targets only among those who do, and moves nothing.
+func (v *view) planner() (version int, shared bool) {
+	for _, p := range v.members {
+		if !slices.Contains(p.Planners, plannerVersion) {
+			return plannerVersion, false
+		}
+	}
+	return plannerVersion, true
+}

@@ -1,0 +1,187 @@
+package cluster
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+)
+
+// plannerVersion names the rules below, with every constant in them: nodes agree on targets only if they plan alike, so
+// whatever changes a target needs a new version.
+const plannerVersion = 1
+
+// home returns who is to have a resource that has just become homeless: of those who may have it and have room, the
+// node with the least load for its weight; ties go by rendezvous hash, so that equal nodes get equal parts. It
+// is nil when nobody has room.
+func home(s *slot) *peer {
+	var best *peer
+	for _, p := range s.class.able {
+		if p.load+int64(s.weight) <= p.Room() && (best == nil || lighter(s, p, best)) {
+			best = p
+		}
+	}
+	return best
+}
+
+// lighter tells whether a would bear less than b for its weight, were it given the slot.
+func lighter(s *slot, a, b *peer) bool {
+	w := int64(s.weight)
+	if c := cmp.Compare((a.load+w)*b.Weight, (b.load+w)*a.Weight); c != 0 {
+		return c < 0
+	}
+	return rendezvous(s, a) > rendezvous(s, b)
+}
+
+// rendezvous is the rank that a node has for a resource: highest random weight (Thaler and Ravishankar, 1998), from the
+// xxhash of both, mixed as in splitmix64. Weaker hashes of short ids gave one of three nodes everything.
+func rendezvous(s *slot, p *peer) uint64 {
+	x := s.hash ^ p.hash
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// heaviestFirst orders slots in a way that all nodes agree on: large ones first, since small ones fit anywhere.
+func heaviestFirst(a, b *slot) int {
+	return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.hash, b.hash), a.key.Compare(b.key))
+}
+
+// planOrder is the order in which targets are chosen anew: by class, the choosiest first, then the heaviest first.
+func planOrder(a, b *slot) int {
+	if a.class != b.class {
+		return cmp.Or(cmp.Compare(len(a.class.able), len(b.class.able)), cmp.Compare(a.class.name, b.class.name))
+	}
+	return heaviestFirst(a, b)
+}
+
+// replan chooses targets for homeless slots that have none, from the loads of their peers and nothing else: in what order
+// they became homeless, and what came before, doesn't matter. Each class is poured like water onto the nodes that
+// can take it, the choosiest class first; which slot goes where within these quotas is by rendezvous hash. Whoever carries
+// out a part of the plan and plans again gets the same for the rest (with classes that don't overlap), where
+// choosing greedily in turn would change half of it.
+//
+// The slots are in planOrder. aim gives a slot its target, and the target its load.
+func replan(slots []*slot, aim func(*slot, *peer)) {
+	for len(slots) > 0 {
+		n := sort.Search(len(slots), func(i int) bool { return slots[i].class != slots[0].class })
+		pour(slots[:n], aim)
+		slots = slots[n:]
+	}
+}
+
+// pour gives the slots of one class to those who may have them.
+func pour(slots []*slot, aim func(*slot, *peer)) {
+	var sum int64
+	for _, s := range slots {
+		sum += int64(s.weight)
+	}
+	shares := make([]share, len(slots[0].class.able))
+	for i, p := range slots[0].class.able {
+		shares[i] = share{peer: p, load: p.load, room: p.Room()}
+	}
+	fill(shares, sum)
+	for _, s := range slots {
+		w := int64(s.weight)
+		var best *share
+		var rank uint64
+		for i := range shares {
+			sh := &shares[i]
+			if sh.quota <= (w-1)/2 || sh.peer.load+w > sh.room {
+				continue
+			}
+			if r := rendezvous(s, sh.peer); best == nil || r > rank {
+				best, rank = sh, r
+			}
+		}
+		if best != nil {
+			best.quota -= w
+			aim(s, best.peer)
+		} else if p := home(s); p != nil { // the quotas are used up by rounding, but there is room
+			aim(s, p)
+		}
+	}
+}
+
+// share is what a node has of a load and what it is to have.
+type share struct {
+	peer  *peer
+	load  int64
+	room  int64 // the most that it can bear
+	quota int64
+}
+
+// steps is how many levels there are to a unit of load by weight: so many that no step raises a node by more than 1.
+const steps = MaxWeight
+
+// most returns what the node can get to when k more is shared out.
+func (sh *share) most(k int64) int64 { return min(sh.room, sh.load+k) }
+
+// rise returns by how much a node is to rise for its load by weight to reach a level, when k is shared out.
+func (sh *share) rise(level, k int64) int64 {
+	reach := sh.most(k)
+	if level <= reach*steps/sh.peer.Weight { // else it is reached, and the product below might overflow
+		reach = min(reach, level*sh.peer.Weight/steps)
+	}
+	return max(0, reach-sh.load)
+}
+
+// highest returns the highest level to which the nodes can rise with k more in all.
+func highest(shares []share, k int64) int64 {
+	top := 1
+	for i := range shares {
+		top = max(top, int((shares[i].most(k)+1)*steps/shares[i].peer.Weight)+1)
+	}
+	return int64(sort.Search(top, func(l int) bool {
+		var sum int64
+		for i := range shares {
+			sum += shares[i].rise(int64(l)+1, k)
+		}
+		return sum > k
+	}))
+}
+
+// fill sets quotas that sum up to k, or to all the room there is, and bring the loads to one level as far as that is
+// possible by adding. What rounding leaves over goes, one each and in the order given, to those whom the next step of the level
+// would raise.
+func fill(shares []share, k int64) {
+	level, left := highest(shares, k), k
+	for i := range shares {
+		shares[i].quota = shares[i].rise(level, k)
+		left -= shares[i].quota
+	}
+	for i := range shares {
+		if sh := &shares[i]; left > 0 && sh.rise(level+1, k) > sh.quota {
+			sh.quota++
+			left--
+		}
+	}
+}
+
+// divide sets the quotas of nodes that are to share all their load by weight, within their room. What rounding leaves over
+// goes, one each, first to those that have more than their part already, so that nothing moves for it.
+//
+// Who has more is asked of the part rounded down, never of a quota that grows meanwhile: asking that had two pairs of
+// nodes swap for ever.
+func divide(shares []share) {
+	var all int64
+	empty := slices.Clone(shares)
+	for i := range shares {
+		all += shares[i].load
+		empty[i].load = 0
+	}
+	level, left := highest(empty, all), all
+	for i := range shares {
+		shares[i].quota = empty[i].rise(level, all)
+		empty[i].quota = shares[i].quota
+		left -= shares[i].quota
+	}
+	for _, over := range []bool{true, false} {
+		for i := range shares {
+			sh, floor := &shares[i], empty[i].quota
+			if left > 0 && (sh.load > floor) == over && empty[i].rise(level+1, all) > floor {
+				sh.quota++
+				left--
+			}
+		}
+	}
+}
