@@ -42,7 +42,7 @@ func (h *hostCheck) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text, _ := json.Marshal(fmt.Sprintf("this node is not known as %q; call it by IP address or as localhost, or, if the name is "+
-		"its own, start drm with --allowed-host %s", r.Host, hostName(r.Host))) // of a string
+		"its own, start drm with --allow-host %s", r.Host, hostName(r.Host))) // of a string
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusMisdirectedRequest)
 	fmt.Fprintf(w, "{\"error\": %s}\n", text)

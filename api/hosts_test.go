@@ -40,7 +40,7 @@ func TestHosts(t *testing.T) {
 			if refused := answer.StatusCode == http.StatusMisdirectedRequest; refused == allowed {
 				t.Errorf("Host %s, %s: %s", host, path, answer.Status)
 			}
-			if !allowed && !strings.Contains(body, "--allowed-host "+hostName(host)) {
+			if !allowed && !strings.Contains(body, "--allow-host "+hostName(host)) {
 				t.Errorf("Host %s: %s", host, body)
 			}
 		}

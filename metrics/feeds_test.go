@@ -22,6 +22,7 @@ func TestRequests(t *testing.T) {
 	m.Request("dance", time.Millisecond, nil)
 	m.WatchRestart("compacted")
 	m.WatchRestart("boredom")
+	m.WatchRestart("reconcile")
 	want(t, m, map[string]float64{
 		`drm_etcd_request_duration_seconds_count{op="commit"}`: 2,
 		`drm_etcd_request_duration_seconds_sum{op="commit"}`:   .006,
@@ -31,6 +32,7 @@ func TestRequests(t *testing.T) {
 		`drm_lease_keepalive_duration_seconds_count`:           1,
 		`drm_watch_restarts_total{reason="compacted"}`:         1,
 		`drm_watch_restarts_total{reason="other"}`:             1,
+		`drm_reconciles_total`:                                 1,
 	})
 }
 

@@ -11,8 +11,8 @@ const opRenew = "renew"
 
 // The values that labels of the store take, opRenew aside.
 var (
-	storeOps     = []string{"grant", "revoke", "commit", "list", "read", "watch"}
-	watchReasons = []string{"compacted", "disconnected", "auth", "reconcile"}
+	storeOps     = []string{"auth", "check", "commit", "grant", "list", "read", "revoke"}
+	watchReasons = []string{"compacted", "lost", "silent", "no_leader", "auth", "restored"}
 )
 
 // store are the metrics of what is asked of etcd.
@@ -21,6 +21,7 @@ type store struct {
 	errors    *prometheus.CounterVec
 	keepalive prometheus.Histogram
 	restarts  *prometheus.CounterVec
+	reconcile prometheus.Counter
 }
 
 func newStore(with promauto.Factory) store {
@@ -34,11 +35,13 @@ func newStore(with promauto.Factory) store {
 			"From sending a renewal of leases to etcd's answer; one that took long or failed cost the node trust.")),
 		restarts: counters(with, "drm_watch_restarts_total",
 			"Times the watch on etcd was begun anew, by reason.", "reason", watchReasons),
+		reconcile: counter(with, "drm_reconciles_total",
+			"Full listings in the background, to find out whether the watch has told everything."),
 	}
 }
 
-// Request tells of one request to etcd, answered or not. Known ops are grant, renew, revoke, commit, list, read
-// and watch. Renewals have a histogram of their own: they are the most frequent by far, and the only ones whose
+// Request tells of one request to etcd, answered or not. Known ops are auth, check, commit, grant, list, read,
+// renew and revoke. Renewals have a histogram of their own: they are the most frequent by far, and the only ones whose
 // latency decides whether the node may go on.
 func (m *Metrics) Request(op string, took time.Duration, err error) {
 	if op == opRenew {
@@ -52,7 +55,12 @@ func (m *Metrics) Request(op string, took time.Duration, err error) {
 	}
 }
 
-// WatchRestart tells that the watch was begun anew, and why.
+// WatchRestart tells that the watch was begun anew, and why: compacted, lost, silent, no_leader, auth or restored.
+// "reconcile" tells that it goes on, and that everything is listed beside it.
 func (m *Metrics) WatchRestart(reason string) {
+	if reason == "reconcile" {
+		m.store.reconcile.Inc()
+		return
+	}
 	m.store.restarts.WithLabelValues(known(reason, watchReasons)).Inc()
 }
