@@ -41,10 +41,7 @@ func (s *Store) Renew(ctx context.Context, ids []cluster.LeaseID, ack func(clust
 	defer func() { s.cfg.Observe("renew", time.Since(began), err) }()
 	ctx, cancel := s.joined(ctx)
 	defer cancel()
-	r := &round{order: slices.Clone(ids), left: make(map[cluster.LeaseID]bool, len(ids)), wake: make(chan struct{}, 1)}
-	for _, id := range ids {
-		r.left[id] = true
-	}
+	r := newRound(ids)
 	for {
 		s.ask(ctx, r, ack)
 		if len(r.left) == 0 {
@@ -157,6 +154,14 @@ type round struct {
 	acks []cluster.Ack
 	from *member // who answered last
 	err  error   // of the stream that failed last
+}
+
+func newRound(ids []cluster.LeaseID) *round {
+	r := &round{order: slices.Clone(ids), left: make(map[cluster.LeaseID]bool, len(ids)), wake: make(chan struct{}, 1)}
+	for _, id := range ids {
+		r.left[id] = true
+	}
+	return r
 }
 
 // remaining returns what is left, in the order in which to send it: what was first before comes last now,

@@ -28,6 +28,7 @@ type Store struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelCauseFunc
 	streams sync.WaitGroup // goroutines of keepalive streams
+	close   func() error
 }
 
 var _ cluster.Store = (*Store)(nil)
@@ -40,6 +41,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s := &Store{cfg: cfg.filled(), pin: newPin()}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.close = sync.OnceValue(s.closeOnce)
 	var creds credentials.TransportCredentials
 	if to, err := cfg.parse(cfg.Endpoints[0]); err == nil && to.secure {
 		s.tls = &reloading{}
@@ -58,8 +60,11 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// Close ends every call in progress and closes the connections. Leases live on until they expire.
-func (s *Store) Close() error {
+// Close ends every call in progress with ErrClosed and closes the connections. Leases live on until they expire.
+// Closing again does nothing.
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) closeOnce() error {
 	s.cancel(ErrClosed)
 	s.streams.Wait()
 	var errs []error
