@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"net/http"
@@ -71,13 +72,23 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 	return min(max(0, at.Sub(now)), maxRetryAfter)
 }
 
+// Cause tells why ctx has ended, nil if it has not. Unlike context.Cause it goes by ctx.Err: a context whose Err looks
+// at a clock may be over before anything was told so.
+func Cause(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	return cmp.Or(context.Cause(ctx), err)
+}
+
 // Wait returns after d, or with the cause when ctx ends first.
 func Wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return Cause(ctx)
 	case <-timer.C:
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/drm-cluster/drm/cluster"
 )
@@ -18,8 +19,14 @@ type field struct {
 	tag   reflect.StructTag
 }
 
+// fieldsOf remembers what fields found out for a type: a node reads the same few types for each of its resources.
+var fieldsOf sync.Map // reflect.Type → []field
+
 // fields lists what a spec may name in a struct; embedded structs count as part of it.
 func fields(t reflect.Type) []field {
+	if known, ok := fieldsOf.Load(t); ok {
+		return known.([]field)
+	}
 	var known []field
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -28,6 +35,7 @@ func fields(t reflect.Type) []field {
 		}
 		known = append(known, field{name: name, index: f.Index, tag: f.Tag})
 	}
+	fieldsOf.Store(t, known)
 	return known
 }
 

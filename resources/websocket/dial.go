@@ -1,0 +1,153 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/drm-cluster/drm/resources"
+)
+
+// Buffers of a connection: the read buffer is kept for as long as it is open, so it is small (longer frames are read past
+// it); the write buffer only while a message is written.
+const (
+	readBuffer  = 512
+	writeBuffer = 1 << 10
+)
+
+// connect makes one connection and reads it until it is over. It returns why, and how long it worked.
+func (h *hold) connect() (*ended, time.Duration) {
+	var s *session
+	var why *ended
+	apart(func() { s, why = h.open() })
+	if why != nil {
+		return why, 0
+	}
+	defer s.close()
+	return s.why(s.serve()), time.Since(s.since)
+}
+
+// open makes a connection that is ready to be read.
+func (h *hold) open() (*session, *ended) {
+	h.show(resources.StateConnecting, h.err) // of the attempt before, until this one is better
+	conn, l, why := h.dial()
+	if why != nil {
+		h.meter.Connect(Kind, why.result)
+		if l != nil {
+			l.release()
+		}
+		return nil, why
+	}
+	h.meter.Connect(Kind, resources.ConnectOK)
+	s := h.newSession(conn, l)
+	if err := s.subscribe(); err != nil {
+		why := s.why(err)
+		s.close()
+		return nil, why
+	}
+	s.show(resources.StateConnected, nil)
+	s.logged().Info("websocket connected")
+	s.setAlarms()
+	return s, nil
+}
+
+// dial connects, shakes hands and checks what was agreed. A link is to be released even when it fails.
+func (h *hold) dial() (*websocket.Conn, *link, *ended) {
+	header, err := h.spec.header(h.claim.Epoch)
+	if err != nil {
+		return nil, nil, failedDial(err)
+	}
+	var l *link
+	dialer, err := h.dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := h.guard.Dialer().DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		l = bind(h.ctx, conn, h.spec.CloseOnHandover)
+		return l, nil
+	})
+	if err != nil {
+		return nil, nil, failedDial(err)
+	}
+	conn, resp, err := dialer.DialContext(h.ctx, h.spec.URL, header)
+	switch {
+	case errors.Is(err, websocket.ErrBadHandshake):
+		return nil, l, refusedDial(resp)
+	case isTimeout(err):
+		why := end(paceBackoff, "connect: no answer within %s (handshake_timeout)", time.Duration(h.spec.HandshakeTimeout))
+		why.result = resources.ConnectFailed
+		return nil, l, why
+	case err != nil:
+		return nil, l, failedDial(err)
+	}
+	if got := conn.Subprotocol(); len(h.spec.Subprotocols) > 0 && !slices.Contains(h.spec.Subprotocols, got) {
+		why := end(paceMax, "connect: the server speaks none of the subprotocols (it answered %q)", got)
+		why.result = resources.ConnectRejected
+		return nil, l, why
+	}
+	l.opened(conn)
+	return conn, l, nil
+}
+
+// dialer has the settings of the spec and makes its TCP connections with connect.
+func (h *hold) dialer(connect func(ctx context.Context, network, addr string) (net.Conn, error)) (*websocket.Dialer, error) {
+	d := &websocket.Dialer{
+		NetDialContext:    connect,
+		HandshakeTimeout:  time.Duration(h.spec.HandshakeTimeout),
+		ReadBufferSize:    readBuffer,
+		WriteBufferSize:   writeBuffer,
+		WriteBufferPool:   &h.writeBuffers,
+		Subprotocols:      h.spec.Subprotocols,
+		EnableCompression: h.spec.Compression,
+	}
+	var err error
+	if strings.HasPrefix(h.spec.URL, "wss:") {
+		d.TLSClientConfig, err = h.spec.TLS.Config()
+	}
+	return d, err
+}
+
+func isTimeout(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// failedDial is an attempt that got no answer.
+func failedDial(err error) *ended {
+	why := end(paceBackoff, "connect: %w", err)
+	why.result = resources.ConnectFailed
+	if resources.IsBlocked(err) {
+		why.pace, why.result = paceMax, resources.ConnectBlocked
+	}
+	return why
+}
+
+// refusedDial is an answer other than the one asked for.
+func refusedDial(resp *http.Response) *ended {
+	var why *ended
+	switch resp.StatusCode {
+	case http.StatusSwitchingProtocols:
+		why = end(paceMax, "connect: the server answered 101, but not as a websocket does (Upgrade, Connection or Sec-WebSocket-Accept is wrong)")
+		why.result = resources.ConnectRejected
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		why = end(paceAuth, "connect: the server answered %s; see url and headers", resp.Status)
+		why.state, why.result = resources.StateAuthFailed, resources.ConnectAuth
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		why = end(paceBackoff, "connect: the server answered %s", resp.Status)
+		why.atLeast, why.result = resources.RetryAfter(resp.Header, time.Now()), resources.ConnectThrottled
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		why = end(paceMax, "connect: the server answered %s, to %s; put the final address into url",
+			resp.Status, resources.RedactURL(resp.Header.Get("Location")))
+		why.result = resources.ConnectRejected
+	default:
+		why = end(paceBackoff, "connect: the server answered %s", resp.Status)
+		why.result = resources.ConnectRejected
+	}
+	return why
+}

@@ -1,0 +1,238 @@
+// Package websocket is the kind of resource that keeps a websocket open to somebody else's server and hands what it
+// receives to a sink.
+//
+//	dial ──▶ subscribe ──▶ read … ──▶ closed, silent, too big … ──▶ wait (jitter) ──▶ dial
+//	 │ refused                │ message                                   ▲
+//	 └────────────────────────┼───────────────────────────────────────────┘
+//	                          ▼
+//	                       buffer ──▶ sink
+//
+// It reports the states that package resources names: connecting, connected, sink_blocked, backing_off, silent and
+// auth_failed.
+//
+// What is promised:
+//
+//   - The epoch goes along with every handshake, as header drm-fence, and with every message to the sink.
+//   - When the context of a run ends, its connection is closed within 50 ms and Run returns as soon as the sink
+//     does: with a close frame, or, when the resource may be another's by now, without a byte.
+//   - Not a byte is sent, to the server or to the sink, once the context's Err is not nil: it is asked before each
+//     write, not only waited for. A context whose Err looks at the clock thereby fences a process that was paused.
+//   - The other side's silence is noticed: within ping.interval + ping.timeout of the last frame, and idle_timeout
+//     after the last message.
+//   - Memory is bounded: by max_message_size or max_decompressed_size for a message, by buffer for those that wait.
+//     An idle resource costs one goroutine, a read buffer of 512 bytes and a timer; write buffers are shared.
+//   - Delivery is at most once between server and buffer and at least once between buffer and sink. What is in the
+//     buffer when the context ends is dropped and counted.
+package websocket
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/sink"
+)
+
+// Kind is what resources of this package are called in keys.
+const Kind = "websocket"
+
+// Options say what the websockets of a node share. Sinks is required.
+type Options struct {
+	Sinks *sink.Set
+	Guard *resources.Guard // nil: the strictest
+	Meter resources.Meter
+	Log   *slog.Logger // nil: none
+}
+
+// Runner holds websockets. It implements cluster.Runner.
+type Runner struct {
+	sinks *sink.Set
+	guard *resources.Guard
+	meter resources.Meter
+	log   *slog.Logger
+
+	writeBuffers sync.Pool // of the library's making, shared by all connections
+}
+
+// New returns a Runner.
+func New(o Options) *Runner {
+	if o.Guard == nil {
+		o.Guard = &resources.Guard{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Runner{sinks: o.Sinks, guard: o.Guard, meter: o.Meter, log: o.Log}
+}
+
+// Check implements cluster.Runner: it says what is wrong with a spec, without looking at files or the network.
+func (r *Runner) Check(raw json.RawMessage) error {
+	_, err := readSpec(raw)
+	return err
+}
+
+// Run implements cluster.Runner: it keeps the websocket open until ctx ends. It returns a permanent error when
+// the spec is wrong or the other side closed with a code that the spec calls fatal; every other trouble it
+// reports and tries again.
+func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
+	var h *hold
+	var err error
+	apart(func() { h, err = r.newHold(ctx, c) })
+	if err != nil {
+		return cluster.Permanent(err)
+	}
+	defer h.end()
+	for {
+		why, worked := h.connect()
+		if err := resources.Cause(ctx); err != nil {
+			return err
+		}
+		if why.pace == paceNever {
+			return cluster.Permanent(why)
+		}
+		var delay time.Duration
+		apart(func() { delay = h.lost(why, worked) })
+		if err := resources.Wait(ctx, delay); err != nil {
+			return err
+		}
+	}
+}
+
+// apart runs f on a goroutine of its own and waits for it. A goroutine keeps the stack that it once needed (the
+// runtime halves one only while three quarters of it are unused). To read a spec, shake hands or log takes 8 KiB,
+// to wait for a frame takes 3: so the deep work is done on stacks that go away, and an idle resource costs 4 KiB less.
+func apart(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
+
+// hold is one resource for the time of one run.
+type hold struct {
+	*Runner
+	ctx     context.Context
+	spec    *spec
+	claim   cluster.Claim // without its spec
+	seq     uint64        // of the last message
+	buffer  buffer
+	backoff resources.Backoff
+
+	mu      sync.Mutex // protects what is shown
+	state   string     // of the connection
+	err     error
+	full    bool  // the reader waits for the sink
+	trouble error // of the sink
+	shown   string
+}
+
+func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
+	spec, err := readSpec(c.Spec)
+	if err != nil {
+		return nil, err
+	}
+	h := &hold{
+		Runner: r,
+		ctx:    ctx,
+		spec:   spec,
+		claim:  c,
+		backoff: resources.Backoff{
+			Initial:     time.Duration(spec.Reconnect.Initial),
+			Max:         time.Duration(spec.Reconnect.Max),
+			StableAfter: time.Duration(spec.Reconnect.StableAfter),
+		},
+	}
+	h.claim.Spec = nil // it is read; thousands of them are not to be kept in memory twice
+	h.buffer.spec = spec.Buffer
+	h.buffer.sink = r.sinks.Open(spec.Sink, h.sinkTrouble)
+	h.buffer.drop = func(reason string, n int) { r.meter.Drop(Kind, reason, n) }
+	h.buffer.blocked = h.sinkFull
+	return h, nil
+}
+
+// lost reports why a connection is no more and returns how long to wait.
+func (h *hold) lost(why *ended, worked time.Duration) time.Duration {
+	delay := h.spec.delay(why, &h.backoff, worked)
+	h.logged().Warn("websocket lost", "error", why, "state", why.state, "retry_in", delay.Round(time.Millisecond))
+	h.show(why.state, why)
+	return delay
+}
+
+// end joins what was started and takes the resource out of the figures.
+func (h *hold) end() {
+	h.buffer.join()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.meter.Connection(Kind, h.shown, "")
+	h.shown = ""
+}
+
+// logged returns the logger with what tells the resources apart. It is made anew each time: kept, it would cost each
+// resource some hundred bytes.
+func (h *hold) logged() *slog.Logger {
+	return h.log.With("resource", h.claim.Key.String(), "epoch", h.claim.Epoch, "url", resources.RedactURL(h.spec.URL))
+}
+
+// show reports a state of the connection.
+func (h *hold) show(state string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.state, h.err = state, err
+	h.tell()
+}
+
+// sinkTrouble is told how attempts to send went.
+func (h *hold) sinkTrouble(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.trouble == nil && err == nil {
+		return
+	}
+	h.trouble = err
+	h.tell()
+}
+
+// sinkFull is told whether the reader waits for room in the buffer.
+func (h *hold) sinkFull(full bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.full = full
+	h.tell()
+}
+
+// tell reports what all of that comes to: trouble with the sink shows only while the connection is fine.
+func (h *hold) tell() {
+	state, err := h.state, h.err
+	if state == resources.StateConnected && (h.full || h.trouble != nil) {
+		state, err = resources.StateSinkBlocked, h.trouble
+		if err == nil {
+			err = errFull
+		}
+	}
+	h.meter.Connection(Kind, h.shown, state)
+	h.shown = state
+	h.claim.Report(cluster.Condition{State: state, Err: err})
+}
+
+// message wraps what was received.
+func (h *hold) message(data []byte, binary bool) sink.Message {
+	h.seq++
+	return sink.Message{
+		ID:     fmt.Sprintf("%d-%d", h.claim.Epoch, h.seq),
+		Source: "drm/" + h.claim.Key.String(),
+		Type:   "drm.websocket.message",
+		Time:   time.Now(),
+		Data:   data,
+		Binary: binary,
+		Epoch:  h.claim.Epoch,
+		Seq:    h.seq,
+		Node:   h.claim.Node,
+	}
+}
