@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/websocket"
+	"github.com/drm-cluster/drm/sink"
+)
+
+// kindNames are the kinds of resources that this program can hold.
+var kindNames = []string{websocket.Kind}
+
+// kinds returns the runner of each kind, and what must be called when none of them runs any more.
+func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string]cluster.Runner, end func()) {
+	meter := w.metrics.Meter()
+	guard := &resources.Guard{
+		AllowLoopback: w.egressLoopback,
+		AllowPrivate:  w.egressPrivate,
+		Store:         w.addresses(endpoints),
+		Meter:         meter,
+	}
+	sinks := sink.NewSet(sink.Options{Stdout: stdout, Guard: guard, Meter: meter})
+	runners = map[string]cluster.Runner{
+		websocket.Kind: websocket.New(websocket.Options{Sinks: sinks, Guard: guard, Meter: meter, Log: w.log}),
+	}
+	return runners, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := sinks.Close(ctx); err != nil {
+			w.log.Warn("close sinks", "err", err)
+		}
+	}
+}
+
+// addresses are those of etcd's members, which no resource may connect to.
+func (w *worker) addresses(endpoints []string) []netip.AddrPort {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	var all []netip.AddrPort
+	for _, endpoint := range endpoints {
+		if !strings.Contains(endpoint, "://") {
+			endpoint = "http://" + endpoint
+		}
+		u, err := url.Parse(endpoint)
+		if err != nil {
+			continue // the store refuses such an endpoint
+		}
+		port, err := net.DefaultResolver.LookupPort(ctx, "tcp", u.Port())
+		if err != nil {
+			continue
+		}
+		ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+		if err != nil {
+			w.log.Warn("the egress guard does not know etcd by this name", "endpoint", u.Host, "err", err)
+		}
+		for _, ip := range ips {
+			all = append(all, netip.AddrPortFrom(ip, uint16(port)))
+		}
+	}
+	return all
+}
