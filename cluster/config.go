@@ -23,7 +23,8 @@ type Config struct {
 	Abort <-chan struct{}
 	// Judge looks at the process behind an earlier term of this node; nil: it can't be told.
 	Judge func(Life) Verdict
-	// Observe is told every event, from the loop, in order. It must not block.
+	// Observe is told every event, in order; only Stuck comes from beside the loop. It must not block, and may be
+	// called from two goroutines at once.
 	Observe func(Event)
 	// Guard is told before a lease is first used and whenever the deadline moves, so that another process
 	// can end this one when it is stuck. It may be called from several goroutines and must not block.
@@ -55,10 +56,10 @@ func (c *Config) Validate() error {
 	if c.Self.Weight == 0 {
 		c.Self.Weight = 1
 	}
-	fill(&c.TTL, 8*time.Second)
-	fill(&c.ElectionTimeout, time.Second)
-	fill(&c.StopBudget, time.Second)
-	fill(&c.DrainTimeout, 20*time.Second)
+	orDefault(&c.TTL, 8*time.Second)
+	orDefault(&c.ElectionTimeout, time.Second)
+	orDefault(&c.StopBudget, time.Second)
+	orDefault(&c.DrainTimeout, 20*time.Second)
 	if c.Observe == nil {
 		c.Observe = func(Event) {}
 	}
@@ -74,7 +75,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-func fill(d *time.Duration, standard time.Duration) {
+func orDefault(d *time.Duration, standard time.Duration) {
 	if *d == 0 {
 		*d = standard
 	}

@@ -21,8 +21,8 @@ const (
 // listing is a listing under way: what it does not name is gone.
 type listing struct {
 	done  bool            // one has been complete
-	rev   int64           // of the one under way; 0: none is
-	named map[string]bool // paths that are not of slots
+	rev   int64           // of the one under way
+	named map[string]bool // paths in it that are not of slots; nil: none is under way
 	drift int             // differences found: what the watch had not told
 }
 
@@ -41,7 +41,7 @@ type unusable struct {
 func (v *view) fold(b Batch, now Instant, touched func(*slot, Record)) {
 	st := step{now: now, touched: touched}
 	if b.Listing {
-		if b.Rev != v.listing.rev {
+		if v.listing.named == nil || b.Rev != v.listing.rev {
 			v.beginListing(b.Rev)
 		}
 		st.listed = b.Rev
@@ -112,7 +112,7 @@ func (v *view) newer(r Record, known int64, st step) bool {
 }
 
 func (v *view) beginListing(rev int64) {
-	if v.listing.rev != 0 { // the one before was broken off
+	if v.listing.named != nil { // the one before was broken off
 		for _, s := range v.slots {
 			s.named = 0
 		}
@@ -153,7 +153,7 @@ func (v *view) endListing(rev int64, st step) {
 		v.take(Record{Path: path, Rev: rev, Deleted: true}, st)
 	}
 	v.dirty = v.dirty || v.listing.drift > 0
-	v.listing.done, v.listing.rev, v.listing.named = true, 0, nil
+	v.listing.done, v.listing.named = true, nil
 }
 
 // name notes that the listing under way, if the record is of one, holds a path that is not a slot's.

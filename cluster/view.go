@@ -232,6 +232,9 @@ func (v *view) leasesOf(t TermID) []LeaseID {
 	return ids
 }
 
+// planned tells whether targets stand for all that is homeless, so that what this node is to have is known.
+func (v *view) planned(now Instant) bool { return v.listing.done && !v.dirty && now >= v.bids.settled }
+
 // unheldSince returns since when a resource has been seen to be without a living holder; 0: it has one.
 func (v *view) unheldSince(s *slot) Instant { return s.since }
 

@@ -1,0 +1,144 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+// run is one life of a runner: one resource under one epoch. Each has its own goroutine, which the loop joins by
+// receiving it from Loop.returned.
+type run struct {
+	hold      *hold
+	epoch     int64
+	lease     *lease
+	cancel    context.CancelCauseFunc
+	ctx       context.Context
+	started   Instant
+	condition atomic.Pointer[Condition]
+
+	// Set by the loop.
+	stopping error   // why it was told to stop; nil while it is to go on
+	stopAt   Instant // when it was told
+
+	// Set by the run's goroutine before it is sent back.
+	err error
+}
+
+// start begins a run. The caller has checked that all of design §4's conditions hold.
+func (l *Loop) start(h *hold, now Instant) {
+	r := &run{hold: h, epoch: h.epoch, lease: h.lease, started: now}
+	r.ctx, r.cancel = context.WithCancelCause(h.lease.ctx)
+	h.run = r
+	h.lease.live.Add(1)
+	claim := Claim{
+		Key: h.key, Spec: h.spec, Epoch: h.epoch, Node: l.cfg.Self.ID,
+		Report: func(c Condition) { r.condition.Store(&c) },
+	}
+	runner := l.cfg.Runners[h.key.Kind]
+	l.running.Go(func() {
+		r.err = runGuarded(r.ctx, runner, claim)
+		// Before anything else the lease must know that nothing runs on it: the watchdog looks there.
+		h.lease.live.Add(-1)
+		l.returned <- r
+	})
+}
+
+// runGuarded turns a panic of the runner into an error: one resource must not end the others.
+func runGuarded(ctx context.Context, runner Runner, c Claim) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("run %s: panic: %v\n%s", c.Key, p, debug.Stack())
+		}
+	}()
+	return runner.Run(ctx, c)
+}
+
+// stop tells a run to end; its return is handled by finished.
+func (l *Loop) stop(h *hold, why error, now Instant) {
+	if h.run.stopping == nil {
+		h.run.stopping = why
+		h.run.stopAt = now
+		h.run.cancel(why)
+	}
+}
+
+const (
+	restartFirst = time.Second
+	restartMost  = time.Minute
+	steadyAfter  = time.Minute // a run that lasted this long was a success, whatever ended it
+)
+
+// finished takes a run back whose runner has returned. From here on its epoch is spent.
+func (l *Loop) finished(r *run, now Instant) {
+	h := r.hold
+	h.run = nil
+	h.spent = max(h.spent, r.epoch)
+	h.stopped = time.Now()
+	cause := context.Cause(r.ctx) // before cancel, which only frees the context
+	r.cancel(nil)
+	e := Event{Type: Stopped, Key: h.key, Epoch: r.epoch, Reason: stopReason(cause, r.err), Gap: -1}
+	if r.stopping != nil {
+		e.Gap = now.Sub(r.stopAt)
+	}
+	l.tell(e)
+	if cause == nil {
+		l.judge(h, r, now)
+	}
+	l.touch(h)
+}
+
+// judge decides what becomes of a resource whose runner ended by itself.
+func (l *Loop) judge(h *hold, r *run, now Instant) {
+	switch {
+	case r.err == nil:
+		h.refuse(stateDone, nil)
+	case IsPermanent(r.err):
+		h.refuse(stateQuarantined, r.err)
+		l.tell(Event{Type: Quarantined, Key: h.key, Err: r.err})
+	default:
+		if now.Sub(r.started) >= steadyAfter {
+			h.failures = 0
+		}
+		h.failures++
+		h.retryAt = now.Add(restartPause(h.failures))
+		l.later(h, h.retryAt)
+		h.trouble = r.err
+		l.tell(Event{Type: Failed, Key: h.key, Epoch: r.epoch, Err: r.err, Count: h.failures})
+	}
+}
+
+// restartPause draws from the whole range up to a doubling bound (full jitter), so that what failed together
+// doesn't come back together. See "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+func restartPause(failures int) time.Duration {
+	bound := restartMost
+	if failures < 7 {
+		bound = min(bound, restartFirst<<failures)
+	}
+	return rand.N(bound) + time.Millisecond
+}
+
+func stopReason(cause, err error) string {
+	switch {
+	case cause == nil && err == nil:
+		return "done"
+	case cause == nil:
+		return "failed"
+	case errors.Is(cause, ErrMoving):
+		return "moving"
+	case errors.Is(cause, ErrChanged):
+		return "changed"
+	case errors.Is(cause, ErrUnwanted):
+		return "unwanted"
+	case errors.Is(cause, ErrLeaving):
+		return "leaving"
+	case errors.Is(cause, ErrClaimLost):
+		return "lost"
+	default:
+		return "fenced"
+	}
+}
