@@ -86,7 +86,10 @@ type env struct {
 }
 
 func (e *env) text(name string) string {
-	v, _ := e.lookup("ETCDCTL_" + name)
+	v, ok := e.lookup("ETCDCTL_" + name)
+	if !ok {
+		return ""
+	}
 	return strings.TrimSpace(v)
 }
 

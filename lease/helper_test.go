@@ -134,6 +134,9 @@ func says(t *testing.T, err error, words ...string) {
 type proxy struct {
 	Endpoint string
 	deaf     atomic.Bool
+
+	mu   sync.Mutex
+	open []net.Conn
 }
 
 func newProxy(t *testing.T, endpoint string) *proxy {
@@ -143,8 +146,6 @@ func newProxy(t *testing.T, endpoint string) *proxy {
 	}
 	p := &proxy{Endpoint: "http://" + l.Addr().String()}
 	var running sync.WaitGroup
-	var mu sync.Mutex
-	var open []net.Conn
 	running.Go(func() {
 		for {
 			near, err := l.Accept()
@@ -156,23 +157,30 @@ func newProxy(t *testing.T, endpoint string) *proxy {
 				near.Close()
 				continue
 			}
-			mu.Lock()
-			open = append(open, near, far)
-			mu.Unlock()
+			p.mu.Lock()
+			p.open = append(p.open, near, far)
+			p.mu.Unlock()
 			running.Go(func() { _, _ = io.Copy(far, near); far.Close() })
 			running.Go(func() { _, _ = io.Copy(hearing{near, p}, far); near.Close() })
 		}
 	})
 	t.Cleanup(func() {
 		l.Close()
-		mu.Lock()
-		for _, c := range open {
-			c.Close()
-		}
-		mu.Unlock()
+		p.cut()
 		running.Wait()
 	})
 	return p
+}
+
+// cut ends every connection and lets the proxy hear again.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.open {
+		c.Close()
+	}
+	p.open = nil
+	p.deaf.Store(false)
 }
 
 type hearing struct {

@@ -41,7 +41,7 @@ func (p *pin) begin() *life {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.breach != nil {
-		*p = pin{life: &life{voided: make(chan struct{})}}
+		p.life, p.breach, p.cluster, p.rev = &life{voided: make(chan struct{})}, nil, 0, 0
 	}
 	return p.life
 }
