@@ -129,8 +129,8 @@ func TestFoldKeepsItsBooks(t *testing.T) {
 	}
 }
 
-// All who fold the same events agree on every target, however the events were put into batches. Seen to fail with targets
-// chosen at the end of each batch.
+// All who fold the same events agree on every target, however the events were put into batches. Seen to fail with a batch
+// folded from its end.
 func TestTargetsDontDependOnBatches(t *testing.T) {
 	for seed := range uint64(60) {
 		c := newChaos(seed)
@@ -191,13 +191,13 @@ func TestListingAgain(t *testing.T) {
 		c.start()
 		missed := newView("n1")
 		for round := range 30 {
+			if round%3 == 0 { // broken off after a page
+				some := slices.SortedFunc(maps.Values(c.keys), func(a, b Record) int { return cmp.Compare(a.Path, b.Path) })
+				missed.fold(Batch{Records: some[:len(some)/2], Rev: c.rev, Listing: true}, c.now, ignore)
+			}
 			for range c.rng.IntN(40) {
 				c.step()
 				c.follow()
-			}
-			if round%3 == 0 { // broken off after a page
-				some := slices.SortedFunc(maps.Values(c.keys), func(a, b Record) int { return cmp.Compare(a.Path, b.Path) })
-				missed.fold(Batch{Records: some[:len(some)/2], Rev: c.rev - 1, Listing: true}, c.now, ignore)
 			}
 			c.listTo(missed, 5, c.now)
 			audit(t, missed)

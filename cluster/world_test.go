@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // world is a store without a store: a linearizable log of records, from which the views of tests are fed.
@@ -236,3 +238,5 @@ func auditTarget(t *testing.T, v *view, s *slot) {
 		}
 	}
 }
+
+func xxhashOf(s string) uint64 { return xxhash.Sum64String(s) }
