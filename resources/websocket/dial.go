@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -114,8 +113,10 @@ func (h *hold) dialer(connect func(ctx context.Context, network, addr string) (n
 	return d, err
 }
 
+// isTimeout tells whether a deadline has passed. The library wraps os.ErrDeadlineExceeded so that it can't be found.
 func isTimeout(err error) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout()
 }
 
 // failedDial is an attempt that got no answer.

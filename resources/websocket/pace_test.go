@@ -1,0 +1,79 @@
+package websocket
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/resources"
+)
+
+// Every close code leads to the pace that RFC 6455 and common use suggest; the spec's own lists come first.
+func TestPaceOfCloseCodes(t *testing.T) {
+	s := defaults()
+	s.CloseCodes.Fatal = []int{4004, 1011}
+	for code, want := range map[int]pace{
+		1000: paceBackoff, 1001: paceBackoff, 1005: paceBackoff, 1006: paceBackoff, 1014: paceBackoff, 4000: paceBackoff,
+		1002: paceMax, 1003: paceMax, 1007: paceMax, 1009: paceMax, 1010: paceMax,
+		1008: paceSlow, 1012: paceSlow, 1013: paceSlow,
+		4004: paceNever, 1011: paceNever,
+	} {
+		if got := s.pace(code); got != want {
+			t.Errorf("code %d: pace %d, want %d", code, got, want)
+		}
+	}
+}
+
+// A server that closes at once, a thousand times, is called ever more slowly: at most 7 times in the first minute or so and
+// then every half minute on average. Seen to fail with the backoff reset on every connection.
+func TestThousandClosesBackOff(t *testing.T) {
+	s := defaults()
+	backoff := resources.Backoff{Initial: time.Second, Max: time.Minute, StableAfter: time.Minute}
+	var total time.Duration
+	for i := range 1000 {
+		d := s.delay(end(paceBackoff, "closed"), &backoff, 50*time.Millisecond)
+		if d > time.Minute {
+			t.Fatalf("attempt %d waits %s", i, d)
+		}
+		total += d
+	}
+	if mean := total / 1000; mean < 25*time.Second || mean > 35*time.Second {
+		t.Errorf("waits %s on average, want about 30s", mean)
+	}
+	if d := s.delay(end(paceBackoff, "closed"), &backoff, time.Minute); d > time.Second {
+		t.Errorf("waits %s after a stable minute, want at most 1s", d)
+	}
+}
+
+// The same against a real server, a few times: no attempt comes without a wait, and each is reported. Seen to fail with the
+// wait in Run left out.
+func TestClosesAtOnce(t *testing.T) {
+	opened := make(chan time.Time, 100)
+	url := accept(t, func(*websocket.Conn, *http.Request) { opened <- time.Now() })
+	h := start(t, url, `, "reconnect": {"initial": "100ms", "max": "200ms"}`)
+	for range 8 {
+		receive(t, opened, "no attempt")
+		h.until(resources.StateConnected)
+		h.until(resources.StateBackingOff)
+	}
+	if n := h.count.of(h.count.connects, resources.ConnectOK); n < 8 || n > 9 {
+		t.Errorf("%d connections for 8 waits", n)
+	}
+}
+
+// A fatal close code ends the run for good; others do not. Seen to fail with paceNever handled as paceMax.
+func TestFatalCloseCode(t *testing.T) {
+	url := accept(t, func(conn *websocket.Conn, _ *http.Request) {
+		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4004, "bad token"), noDeadline)
+		_ = readUntilClosed(conn)
+	})
+	h := start(t, url, `, "close_codes": {"fatal": [4004]}`)
+	if err := h.ended(); !cluster.IsPermanent(err) {
+		t.Errorf("Run returned %v, want a permanent error", err)
+	}
+	h = start(t, url, "")
+	h.troubled(resources.StateBackingOff, `code 4004 "bad token"`)
+}

@@ -1,0 +1,232 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/sink"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 10 * time.Second
+
+// accept serves websockets with f and returns their URL. The test waits for every f to return.
+func accept(t *testing.T, f func(*websocket.Conn, *http.Request)) string {
+	t.Helper()
+	upgrader := websocket.Upgrader{EnableCompression: true, Subprotocols: []string{"v2"}}
+	return serve(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			t.Errorf("upgrade: %v", err)
+			return
+		}
+		defer conn.Close()
+		f(conn, r)
+	})
+}
+
+// serve answers requests with f and returns the URL for websockets.
+func serve(t *testing.T, f http.HandlerFunc) string {
+	t.Helper()
+	var running sync.WaitGroup
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		running.Add(1)
+		defer running.Done()
+		f(w, r)
+	}))
+	t.Cleanup(func() {
+		running.Wait()
+		server.Close()
+	})
+	return strings.Replace(server.URL, "http", "ws", 1) + "/feed?token=hush"
+}
+
+// readUntilClosed answers control frames and returns what ended the connection.
+func readUntilClosed(conn *websocket.Conn) error {
+	for {
+		if _, _, err := conn.ReadMessage(); err != nil {
+			return err
+		}
+	}
+}
+
+// held is a resource that a test runs.
+type held struct {
+	t          *testing.T
+	stop       context.CancelCauseFunc
+	conditions chan cluster.Condition
+	lines      chan map[string]any // what came out of standard output
+	result     chan error
+	count      *counts
+}
+
+// counts keeps what the meter was told.
+type counts struct {
+	mu          sync.Mutex
+	connections map[string]int
+	connects    map[string]int
+	dropped     map[string]int
+	received    int
+}
+
+func (c *counts) meter() resources.Meter {
+	return resources.Meter{
+		Connections: func(_, state string, n int) { c.add(c.connections, state, n) },
+		Connects:    func(_, result string) { c.add(c.connects, result, 1) },
+		Dropped:     func(_, reason string, n int) { c.add(c.dropped, reason, n) },
+		Received: func(string) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.received++
+		},
+	}
+}
+
+func (c *counts) add(to map[string]int, key string, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	to[key] += n
+}
+
+func (c *counts) of(from map[string]int, key string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return from[key]
+}
+
+// write makes a test's channel of lines out of standard output.
+type write func([]byte)
+
+func (w write) Write(b []byte) (int, error) {
+	w(b)
+	return len(b), nil
+}
+
+// start runs a resource until the test ends. fields are added to its url.
+func start(t *testing.T, url, fields string) *held {
+	t.Helper()
+	return startWith(t, url, fields, nil, nil)
+}
+
+// startWith lets a test give its own standard output and wrap the context.
+func startWith(t *testing.T, url, fields string, stdout write, wrap func(context.Context) context.Context) *held {
+	t.Helper()
+	h := &held{
+		t:          t,
+		conditions: make(chan cluster.Condition, 10_000),
+		lines:      make(chan map[string]any, 10_000),
+		result:     make(chan error, 1),
+		count:      &counts{connections: map[string]int{}, connects: map[string]int{}, dropped: map[string]int{}},
+	}
+	if stdout == nil {
+		stdout = h.line
+	}
+	guard := &resources.Guard{AllowLoopback: true}
+	sinks := sink.NewSet(sink.Options{Stdout: stdout, Guard: guard})
+	runner := New(Options{Sinks: sinks, Guard: guard, Meter: h.count.meter()})
+	spec := json.RawMessage(`{"url": "` + url + `"` + fields + `}`)
+	if err := runner.Check(spec); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancelCause(t.Context())
+	h.stop = stop
+	if wrap != nil {
+		ctx = wrap(ctx)
+	}
+	go func() {
+		h.result <- runner.Run(ctx, cluster.Claim{
+			Key: cluster.Key{Kind: Kind, ID: "feed"}, Spec: spec, Epoch: 77, Node: "n1",
+			Report: func(c cluster.Condition) { h.conditions <- c },
+		})
+	}()
+	t.Cleanup(func() {
+		stop(nil)
+		select {
+		case <-h.result:
+		case <-time.After(patience):
+			t.Error("Run did not return")
+		}
+		if err := sinks.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		for state, n := range h.count.connections {
+			if n != 0 {
+				t.Errorf("%d connections left in state %s", n, state)
+			}
+		}
+	})
+	return h
+}
+
+func (h *held) line(b []byte) {
+	for line := range bytes.Lines(b) {
+		var event map[string]any
+		if err := json.Unmarshal(line, &event); err != nil {
+			h.t.Errorf("standard output got %q: %v", line, err)
+			continue
+		}
+		h.lines <- event
+	}
+}
+
+// until waits for a state to be reported, and returns the condition.
+func (h *held) until(state string) cluster.Condition {
+	h.t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case c := <-h.conditions:
+			if c.State == state {
+				return c
+			}
+		case <-deadline:
+			h.t.Fatalf("never %s", state)
+		}
+	}
+}
+
+// troubled waits for a state whose error says something.
+func (h *held) troubled(state, text string) {
+	h.t.Helper()
+	c := h.until(state)
+	if c.Err == nil || !strings.Contains(c.Err.Error(), text) {
+		h.t.Errorf("%s with error %v, want %q", state, c.Err, text)
+	}
+}
+
+// event returns the next event that reached standard output.
+func (h *held) event() map[string]any {
+	h.t.Helper()
+	return receive(h.t, h.lines, "no event")
+}
+
+// ended waits for Run to return, which the clean-up of the test then knows.
+func (h *held) ended() error {
+	h.t.Helper()
+	err := receive(h.t, h.result, "Run did not return")
+	h.result <- err
+	return err
+}
+
+// receive waits for a value.
+func receive[T any](t *testing.T, from <-chan T, otherwise string) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatal(otherwise)
+		panic("unreachable")
+	}
+}
