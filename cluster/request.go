@@ -110,7 +110,7 @@ func (l *Loop) answered(batch []request, answer Answer, err error) {
 // recordsOf returns what an answered op shows of the control range.
 func recordsOf(op Op, answer Answer, result Result) []Record {
 	var records []Record
-	if result.Done && op.Path != "" {
+	if result.Done && op.Path >= ControlFirst && op.Path < ControlEnd {
 		records = append(records, Record{
 			Path: op.Path, Value: op.Value, Lease: op.Lease, Rev: answer.Rev, Deleted: op.Delete,
 		})
