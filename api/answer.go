@@ -66,7 +66,7 @@ func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) crossOrigin(w http.ResponseWriter, r *http.Request) {
-	s.refuse(w, problem{http.StatusForbidden, "a page of another origin asked for this; only reading is open to browsers' other pages"})
+	s.refuse(w, problem{http.StatusForbidden, "a page of another origin sent this; nothing can be written from there"})
 }
 
 // index lists what there is: as JSON to those who ask for it, else as text.

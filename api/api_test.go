@@ -186,9 +186,12 @@ func TestFewAskAtOnce(t *testing.T) {
 	inside, leave := make(chan struct{}, maxAsking+1), make(chan struct{})
 	n := newNode()
 	c := n.cluster()
-	c.Info = func(context.Context) (cluster.ClusterInfo, error) {
+	c.Info = func(ctx context.Context) (cluster.ClusterInfo, error) {
 		inside <- struct{}{}
-		<-leave
+		select {
+		case <-leave:
+		case <-ctx.Done():
+		}
 		return cluster.ClusterInfo{}, nil
 	}
 	handler := New(Options{Cluster: c, Metrics: http.NotFoundHandler(), Node: "a"})

@@ -56,7 +56,7 @@ func TestPages(t *testing.T) {
 	} {
 		var got []int
 		seen := map[string]bool{}
-		for after := ""; ; {
+		for after := ""; len(got) <= len(sizes); {
 			var page struct {
 				Items []struct{ Kind, ID, Key, Epoch, Holder string }
 				Next  string
