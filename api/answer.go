@@ -93,7 +93,7 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) {
 	for _, e := range list {
 		fmt.Fprintf(columns, "GET %s\t%s\n", e.Path, e.Says)
 	}
-	columns.Flush() //nolint:errcheck // into memory
+	columns.Flush()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Write(body.Bytes()) //nolint:errcheck // a caller who is gone needs no answer
 }

@@ -73,10 +73,13 @@ func TestEvents(t *testing.T) {
 			`drm_ownership_gap_seconds_count{reason="takeover"}`: 1,
 			`drm_ownership_gap_seconds_sum{reason="takeover"}`:   0.25,
 		}},
-		{"started, gap not known", cluster.Event{Type: cluster.Started, Key: key, Reason: cluster.ChangeNew, Gap: -1},
+		{
+			"started, gap not known",
+			cluster.Event{Type: cluster.Started, Key: key, Reason: cluster.ChangeNew, Gap: -1},
 			map[string]float64{
 				`drm_runner_starts_total{kind="websocket"}`: 1, `drm_ownership_gap_seconds_count{reason="new"}`: 0,
-			}},
+			},
+		},
 		{"stopped", cluster.Event{Type: cluster.Stopped, Reason: "moving", Gap: time.Second}, map[string]float64{
 			`drm_runner_stops_total{reason="moving"}`: 1, `drm_runner_stop_duration_seconds_sum`: 1,
 		}},
