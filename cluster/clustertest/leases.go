@@ -64,6 +64,9 @@ func (m *Memory) renew(at cluster.Instant, id cluster.LeaseID) (ttl time.Duratio
 		return l.ttl, 0
 	case m.rng.Float64() < m.settings.FalseAcks:
 		return l.ttl, 0
+	case at >= l.removal: // its end was drawn anew to be sooner than the agenda knows
+		m.state.remove(at, l)
+		return 0, 0
 	}
 	return 0, l.removal
 }
