@@ -217,60 +217,6 @@ func testValues(t *testing.T, c Cluster) {
 	}
 }
 
-func testMaxCommit(t *testing.T, c Cluster) {
-	s := c.Store("a")
-	id := grant(t, s, timeout)
-	var ops []cluster.Op
-	for i := range cluster.MaxCommit {
-		op := put(path(i), "", id)
-		op.If = absent(path(i), cluster.NodePath("a"))
-		op.Read = []string{cluster.NodePath("a")}
-		ops = append(ops, op)
-	}
-	done(t, s, ops...)
-	ops = append(ops, put(path("more"), "", id))
-	for i := range ops {
-		ops[i].If = nil
-	}
-	if _, err := s.Commit(within(t), ops); err == nil {
-		t.Errorf("a request of %d ops was taken", len(ops))
-	}
-	if r := read(t, s, path("more"))[0]; !r.Deleted {
-		t.Errorf("a refused request wrote %+v", r)
-	}
-}
-
-func testTwice(t *testing.T, c Cluster) {
-	s := c.Store("a")
-	for _, again := range []cluster.Op{put(path(1), "two", 0), {Path: path(1), Delete: true}} {
-		if _, err := s.Commit(within(t), []cluster.Op{put(path(1), "one", 0), again}); err == nil {
-			t.Errorf("a request that writes a path twice was taken")
-		}
-	}
-	if r := read(t, s, path(1))[0]; !r.Deleted {
-		t.Errorf("a refused request wrote %+v", r)
-	}
-}
-
-func testContext(t *testing.T, c Cluster) {
-	s := c.Store("a")
-	id := grant(t, s, timeout)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := s.Commit(ctx, []cluster.Op{put(path(1), "", 0)}); err == nil {
-		t.Error("Commit: no error, though its context had ended")
-	}
-	if _, err := s.Grant(ctx, anyLease(), c.TTL); err == nil {
-		t.Error("Grant: no error, though its context had ended")
-	}
-	if err := s.Renew(ctx, []cluster.LeaseID{id}, func(cluster.Ack) {}); err == nil {
-		t.Error("Renew: no error, though its context had ended")
-	}
-	if err := s.Revoke(ctx, id); err == nil {
-		t.Error("Revoke: no error, though its context had ended")
-	}
-}
-
 func testCount(t *testing.T, c Cluster) {
 	const clients, rounds = 8, 8
 	var wg sync.WaitGroup

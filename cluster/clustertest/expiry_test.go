@@ -9,7 +9,7 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 )
 
-// Broken to see it fail: expiry at 0.9 of the TTL; the delay drawn once per store.
+// Broken to see it fail: expiry at 0.8 of the TTL; every delay the longest.
 func TestLeasesOfANodeEndInAnyOrderAndNeverEarly(t *testing.T) {
 	const ttl, leases = 3 * time.Second, 3
 	orders := map[string]int{}
@@ -65,6 +65,7 @@ func TestRenewalOfAnExpiredLeaseWaitsForItsEnd(t *testing.T) {
 	})
 }
 
+// Broken to see it fail: the lease refreshed all the same.
 func TestFalseAck(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		m.Adjust(func(s *Settings) { s.ExpiryDelay, s.FalseAcks = Span{Min: 400 * time.Millisecond}, 1 })
@@ -85,7 +86,7 @@ func TestFalseAck(t *testing.T) {
 	})
 }
 
-// Broken to see it fail: no extension; Election left out; the lease expires during the outage.
+// Broken to see it fail: no extension; Election left out; no outage; what waited done as of when it was due.
 func TestLeaderChangeGivesEveryLeaseAnotherTTL(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		m.Adjust(func(s *Settings) { s.ExpiryDelay = Span{} })
@@ -111,7 +112,7 @@ func TestLeaderChangeGivesEveryLeaseAnotherTTL(t *testing.T) {
 	})
 }
 
-// Broken to see it fail: expiry and requests go on during the stall.
+// Broken to see it fail: no stall.
 func TestStalledLeaderDoesNothingAndThenAll(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		m.Adjust(func(s *Settings) { s.ExpiryDelay = Span{} })

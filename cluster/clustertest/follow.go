@@ -78,7 +78,7 @@ func (f *follower) step() (batch *cluster.Batch, next cluster.Instant, changed <
 		case m.life != f.life:
 			err = cluster.ErrRestored
 			return
-		case f.listed && m.state.compacted > f.told || m.state.compacted > f.taken:
+		case f.listed && m.state.compacted > f.told:
 			f.forget()
 		}
 		f.ask(now)

@@ -9,7 +9,7 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 )
 
-// Broken to see it fail: the lag not kept in order; Fresh of the time of delivery.
+// Broken to see it fail: no lag; Fresh of the time of delivery.
 func TestWatchLags(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a := m.Client("a")
@@ -36,6 +36,7 @@ func TestWatchLags(t *testing.T) {
 	})
 }
 
+// Broken to see it fail: the stall ignored.
 func TestStalledWatchWaitsWhileCallsGoOn(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a := m.Client("a")
@@ -96,7 +97,7 @@ func TestCompactionMakesThoseWhoLagListAgain(t *testing.T) {
 	})
 }
 
-// Broken to see it fail: the listing's own revision not kept from the history that was compacted under way.
+// Broken to see it fail: the follower goes on with what is left of the history.
 func TestCompactionDuringAListingLosesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a := m.Client("a")
@@ -155,6 +156,7 @@ func TestBackgroundListingRepeatsTheRange(t *testing.T) {
 	})
 }
 
+// Broken to see it fail: how far the store is asked every ten seconds only.
 func TestFollowerSurvivesLostRequests(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a := m.Client("a")

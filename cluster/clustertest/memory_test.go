@@ -54,6 +54,7 @@ func TestOperatorReachesTheStoreDirectly(t *testing.T) {
 	})
 }
 
+// Broken to see it fail: a revision for each request.
 func TestOnlyWritesMakeRevisions(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a, before := m.Client("a"), m.Rev()
@@ -73,6 +74,7 @@ func TestOnlyWritesMakeRevisions(t *testing.T) {
 	})
 }
 
+// Broken to see it fail: Full ignored.
 func TestFullStoreRefusesPutsAndGrants(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a := m.Client("a")
@@ -96,6 +98,7 @@ func TestFullStoreRefusesPutsAndGrants(t *testing.T) {
 	})
 }
 
+// Broken to see it fail: leases not compared.
 func TestRequestsOnSeveralLeasesAreRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a := m.Client("a")
@@ -106,7 +109,7 @@ func TestRequestsOnSeveralLeasesAreRefused(t *testing.T) {
 	})
 }
 
-// Broken to see it fail: no restart of leases; no ErrRestored from Follow, from calls.
+// Broken to see it fail: leases not brought back; no ErrRestored from Follow, from calls.
 func TestRestoreBringsBackWhatWas(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a := m.Client("a")

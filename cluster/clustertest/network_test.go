@@ -9,7 +9,7 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 )
 
-// Broken to see it fail: a request is dropped when its caller has given up.
+// Broken to see it fail: late requests dropped; the value shared with the caller.
 func TestLateRequestCommitsAfterItsCallerGaveUp(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a := m.Client("a")
@@ -36,7 +36,7 @@ func TestLateRequestCommitsAfterItsCallerGaveUp(t *testing.T) {
 	})
 }
 
-// Broken to see it fail: SentAt taken at the answer; the lease refreshed at the answer.
+// Broken to see it fail: SentAt taken at the answer; no answer slow.
 func TestSlowAnswerTellsOfALongPastEffect(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		m.Adjust(func(s *Settings) { s.ExpiryDelay = Span{} })
@@ -58,6 +58,7 @@ func TestSlowAnswerTellsOfALongPastEffect(t *testing.T) {
 	})
 }
 
+// Broken to see it fail: either cut ignored.
 func TestCutEachWay(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a := m.Client("a")
@@ -82,6 +83,7 @@ func TestCutEachWay(t *testing.T) {
 	})
 }
 
+// Broken to see it fail: the cut of answers ignored.
 func TestSentBeforeTheCutStillCommits(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a := m.Client("a")
@@ -102,7 +104,7 @@ func TestSentBeforeTheCutStillCommits(t *testing.T) {
 	})
 }
 
-// Broken to see it fail: nothing drawn, so that nothing is lost.
+// Broken to see it fail: no share below one ever happens; answers never lost.
 func TestSharesAreLost(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		const calls = 300
@@ -120,11 +122,13 @@ func TestSharesAreLost(t *testing.T) {
 	})
 }
 
-// Broken to see it fail: the answer of the second arrival is the one told.
+// Broken to see it fail: no second arrival; its answer the one told.
 func TestDuplicateIsAppliedTwiceAndAnsweredOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a, before := m.Client("a"), m.Rev()
-		a.Adjust(func(n *Network) { n.Duplicate, n.Request = 1, Span{Max: 100 * time.Millisecond} })
+		a.Adjust(func(n *Network) {
+			n.Duplicate, n.Request, n.Answer = 1, Span{Max: 100 * time.Millisecond}, Span{Min: time.Second}
+		})
 		id := grant(t, a, time.Minute)
 		created := put(path(1), "", id)
 		created.If = absent(path(1))
@@ -148,6 +152,7 @@ func TestDuplicateIsAppliedTwiceAndAnsweredOnce(t *testing.T) {
 	})
 }
 
+// Broken to see it fail: no drift; no jump.
 func TestClockDriftsAndJumps(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Memory) {
 		a := m.Client("a")

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// Whatever connections do, the store itself stays linearizable and, once they are mended, every follower knows it all. Broken to
-// see it fail: a guard not evaluated; a change dropped from the line after a cut; a follower that goes on after a compaction.
+// Whatever connections do, the store stays linearizable and, once they are mended, every follower knows all of it. Broken
+// to see it fail: what waits during a cut dropped; a follower that goes on after a compaction; a listing asked for only
+// once; late requests dropped.
 func TestRoughConnections(t *testing.T) {
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
