@@ -82,9 +82,9 @@ func unknown(key string, known []field) string {
 }
 
 // nearest is the name that key was probably meant to be, "" if none is alike: the one with the least
-// edit distance, if less than half of the key would have to change.
+// edit distance, if at most half of the key would have to change.
 func nearest(key string, names []string) string {
-	best, least := "", (len(key)+1)/2
+	best, least := "", len(key)/2+1
 	for _, name := range names {
 		if d := distance(strings.ToLower(key), name); d < least || d == 0 {
 			best, least = name, d

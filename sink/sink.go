@@ -116,7 +116,7 @@ func (s *Set) Close(ctx context.Context) error {
 func persist(ctx context.Context, backoff resources.Backoff, trouble func(error), attempt func() error) error {
 	for {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return resources.Cause(ctx)
 		}
 		err := attempt()
 		if err == nil {
@@ -124,7 +124,7 @@ func persist(ctx context.Context, backoff resources.Backoff, trouble func(error)
 			return nil
 		}
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return resources.Cause(ctx)
 		}
 		delay := backoff.Next(0)
 		if answer := (*answerError)(nil); errors.As(err, &answer) {

@@ -23,7 +23,7 @@ func (w *writer) acquire(ctx context.Context) error {
 	case w.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return resources.Cause(ctx)
 	}
 }
 
@@ -36,7 +36,7 @@ func (w *writer) write(ctx context.Context, lines []byte) error {
 	}
 	if ctx.Err() != nil { // both could be had
 		w.release()
-		return context.Cause(ctx)
+		return resources.Cause(ctx)
 	}
 	done := make(chan error, 1)
 	go func() {
@@ -52,7 +52,7 @@ func (w *writer) write(ctx context.Context, lines []byte) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return resources.Cause(ctx)
 	}
 }
 

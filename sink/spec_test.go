@@ -1,0 +1,57 @@
+package sink
+
+import (
+	"encoding/pem"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/drm-cluster/drm/resources"
+)
+
+func writeCA(t *testing.T, server *httptest.Server) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(path, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A sink's mistakes are told with their place in the whole spec of the resource.
+func TestSpec(t *testing.T) {
+	for text, want := range map[string]string{
+		`"stdout"`:                          `sink is not an object`,
+		`{}`:                                `sink.type is missing; known types are http, stdout`,
+		`{"type": "kafka"}`:                 `sink.type is "kafka"; known types are http, stdout`,
+		`{"type": 1}`:                       `known types are http, stdout`,
+		`{"type": "stdout", "url": "x"}`:    `line 1, column 29: sink.url is not a known field; known are type`,
+		`{"type": "http"}`:                  `sink.url is missing`,
+		`{"type": "http", "url": "ws://x"}`: `sink.url has the scheme "ws"; it must be "http" or "https"`,
+		`{"type": "http", "url": "http://u:hush@x"}`:                               `put them in headers`,
+		`{"type": "http", "url": "http://x", "bacth": 1}`:                          `did you mean "batch"?`,
+		`{"type": "http", "url": "http://x", "batch": 0}`:                          `sink.batch is out of range`,
+		`{"type": "http", "url": "http://x", "timeout": "0s"}`:                     `sink.timeout is out of range; it must be from 100ms to 10m`,
+		`{"type": "http", "url": "http://x", "retry": {"max": "2d"}}`:              `sink.retry.max is wrong: read duration "2d"`,
+		`{"type": "http", "url": "http://x", "headers": {"idempotency-key": "x"}}`: `sink.headers has idempotency-key, which a spec cannot set`,
+		`{"type": "http", "url": "http://x", "tls": {"key_file": "x"}}`:            `sink.tls needs both`,
+		`{"type": "http", "url": "http://x", "tls": {"min_version": "1.1"}}`:       `must be "1.2" or "1.3"`,
+	} {
+		var resource struct {
+			Sink Spec `json:"sink"`
+		}
+		err := resources.Decode([]byte(`{"sink": `+text+`}`), &resource)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s\n  error %v\n  want  %s", text, err, want)
+		}
+	}
+	if got := (Spec{}).Type(); got != "stdout" {
+		t.Errorf("the default is %q", got)
+	}
+	if got := readSpec(t, `{"type": "http", "url": "https://x.example"}`).Type(); got != "http" {
+		t.Errorf("type is %q", got)
+	}
+}
