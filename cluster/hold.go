@@ -206,6 +206,7 @@ func (l *Loop) offer(h *hold, spec []byte, rev int64) {
 		}
 		h.refused = refusal{stateInvalid, rev, err}
 		l.tell(Event{Type: Invalid, Key: h.key, Err: err})
+		l.keepSpec(h)
 		return
 	}
 	h.changed = h.changed || h.run != nil && !sameWork(h.spec, spec)

@@ -118,6 +118,9 @@ func (l *Loop) handOff(h *hold) {
 		l.touch(h)
 		return
 	}
+	if !l.keepSpec(h) {
+		return // the next holder would have only the newest spec, which is invalid
+	}
 	h.busy = true
 	h.spent = max(h.spent, h.epoch)
 	key := h.key

@@ -93,8 +93,8 @@ func (l *Loop) look(now Instant) {
 		if h.run != nil && h.failures > 0 && now.Sub(h.run.started) >= steadyAfter {
 			h.failures, h.trouble = 0, nil
 		}
+		l.keepSpec(h) // first: it matters more, and one write is under way at a time
 		l.noteStatus(h, now)
-		l.keepSpec(h)
 	}
 	l.publishStats(now)
 }
@@ -137,27 +137,36 @@ func (l *Loop) noteStatus(h *hold, now Instant) {
 	l.write(h, Op{Path: StatusPath(h.key), Value: text}, func() { n.shown = s })
 }
 
-// keepSpec keeps the last good spec while the newest is invalid.
-func (l *Loop) keepSpec(h *hold) {
+// keepSpec keeps the last good spec in the store while the newest is invalid. It returns whether all is as it should be;
+// if not, the hold is settled again once a write was answered.
+func (l *Loop) keepSpec(h *hold) bool {
 	n := &h.note
 	want := h.refused.state == stateInvalid && h.refused.rev != h.specRev
 	switch {
-	case n.writing || h.busy || want == n.kept:
+	case want == n.kept:
+		return true
+	case n.writing || h.busy:
 	case want:
 		l.write(h, Op{Path: StatePath(h.key, lastGood), Value: h.spec}, func() { n.kept = true })
 	default:
 		l.write(h, Op{Path: StatePath(h.key, lastGood), Delete: true}, func() { n.kept = false })
 	}
+	return false
 }
 
 // write makes a write on the resource's behalf, guarded by its epoch.
 func (l *Loop) write(h *hold, op Op, done func()) {
 	h.note.writing = true
 	op.If = []Guard{{ClaimPath(h.key), h.epoch}}
-	l.post(request{op: op, then: func(res Result, _ Answer, _ error) {
+	l.post(request{op: op, then: func(res Result, _ Answer, err error) {
 		h.note.writing = false
 		if res.Done {
 			done()
 		}
+		if err != nil {
+			l.pause(h)
+			return
+		}
+		l.touch(h)
 	}})
 }
