@@ -32,11 +32,12 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 	s.report(w, r, []check{{"loop", s.loop(r.Context())}})
 }
 
-// ready answers whether the node takes its part: it has a term whose leases are trusted, and has made its first plan.
+// ready answers whether the node takes its part: it has a term whose leases are trusted, has made
+// its first plan, and is not leaving.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	loop := s.loop(r.Context())
 	stats := s.Cluster.Stats()
-	s.report(w, r, []check{{"loop", loop}, {"term", term(stats)}, {"trust", trust(stats)}, {"plan", plan(stats)}})
+	s.report(w, r, []check{{"loop", loop}, {"term", term(stats)}, {"trust", trust(stats)}, {"plan", plan(stats)}, {"stays", stays(stats)}})
 }
 
 // loop says whether the loop still moves.
@@ -87,6 +88,13 @@ func trust(s cluster.Stats) error {
 func plan(s cluster.Stats) error {
 	if !s.Planned {
 		return errors.New("the first plan is not made yet: the node has not seen the whole cluster")
+	}
+	return nil
+}
+
+func stays(s cluster.Stats) error {
+	if s.Leaving {
+		return errors.New("the node is leaving: it hands off what it holds")
 	}
 	return nil
 }

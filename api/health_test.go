@@ -26,7 +26,7 @@ func TestHealthyAndReady(t *testing.T) {
 			t.Errorf("HEAD %s: %s %q", path, answer.Status, body)
 		}
 	}
-	if _, body := newNode().ask(t, "GET", "/readyz?verbose"); body != "[+] loop\n[+] term\n[+] trust\n[+] plan\nok\n" {
+	if _, body := newNode().ask(t, "GET", "/readyz?verbose"); body != "[+] loop\n[+] term\n[+] trust\n[+] plan\n[+] stays\nok\n" {
 		t.Errorf("verbose: %q", body)
 	}
 }
@@ -38,6 +38,7 @@ func TestNotReadyButAlive(t *testing.T) {
 		"term":  func(s *cluster.Stats) { s.Term, s.Trust, s.Planned = 0, 0, false },
 		"trust": func(s *cluster.Stats) { s.Trust = 0 },
 		"plan":  func(s *cluster.Stats) { s.Planned = false },
+		"stays": func(s *cluster.Stats) { s.Leaving = true },
 	} {
 		n := newNode()
 		change(&n.stats)

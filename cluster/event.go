@@ -8,7 +8,7 @@ type EventType string
 // The events. Each is one line in a log and moves one metric; in every event Time is set, and the fields named.
 const (
 	TermStarted EventType = "term started" // Term
-	TermEnded   EventType = "term ended"   // Term, Reason (leaving, fenced, lost, restored, error), Err
+	TermEnded   EventType = "term ended"   // Term, Reason (leaving, fenced, lost, restored, error, duplicate), Err
 	TermWaiting EventType = "term waiting" // Err: why the node can't register yet
 	NodeJoined  EventType = "node joined"  // Node
 	NodeLeaving EventType = "node leaving" // Node
@@ -66,6 +66,7 @@ type Stats struct {
 	Rev       int64
 	Term      TermID                    // 0 while between terms
 	Planned   bool                      // the first plan of this term is made
+	Leaving   bool                      // the node hands off what it holds, or has done so
 	Trust     time.Duration             // least remaining over all leases of the term, at At
 	Leases    int                       // leases of the term
 	Nodes     map[string]int            // by state: ready, leaving, cordoned

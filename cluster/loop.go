@@ -26,9 +26,10 @@ type Loop struct {
 	running sync.WaitGroup // runners
 	past    map[TermID]bool
 
-	view    *view
-	leaving bool
-	leaveBy Instant
+	view      *view
+	leaving   bool
+	leaveBy   Instant
+	published Instant // when gauges last were
 	life
 }
 
@@ -309,7 +310,6 @@ func (l *Loop) close(batches chan Batch, unfollow context.CancelFunc) {
 	l.tell(Event{Type: TermEnded, Term: l.term.id, Reason: l.over.reason, Err: errors.Join(l.over.err, err)})
 	l.registered, l.planned = false, false
 	l.holds = map[Key]*hold{}
-	l.publishStats(l.cfg.Clock())
 }
 
 // await does something that blocks, while the loop goes on to take back runs and results and to answer queries.
@@ -319,8 +319,12 @@ func (l *Loop) await(f func()) {
 		defer close(done)
 		f()
 	}()
+	ticker := time.NewTicker(statsEvery)
+	defer ticker.Stop()
 	for {
+		l.publishStats(l.cfg.Clock())
 		select {
+		case <-ticker.C:
 		case r := <-l.returned:
 			l.finished(r, l.cfg.Clock())
 		case g := <-l.results:

@@ -10,9 +10,16 @@ import (
 // Stats returns the node's gauges. It doesn't block and may be called from anywhere.
 func (l *Loop) Stats() Stats { return *l.stats.Load() }
 
+// statsEvery is how often gauges are published, in every phase of the loop: that they are fresh tells that it is alive.
+const statsEvery = 250 * time.Millisecond
+
 func (l *Loop) publishStats(now Instant) {
+	if now.Sub(l.published) < statsEvery {
+		return
+	}
+	l.published = now
 	s := Stats{
-		At: time.Now(), Rev: l.view.rev, Planned: l.planned,
+		At: time.Now(), Rev: l.view.rev, Planned: l.planned, Leaving: l.leaving,
 		Held: map[string]map[string]int{}, Invalid: map[string]int{},
 	}
 	if l.registered {
@@ -65,18 +72,34 @@ func (l *Loop) Resource(ctx context.Context, key Key) (info ResourceInfo, known 
 // "", of all. It blocks as Cluster does.
 func (l *Loop) Resources(ctx context.Context, kind string, after Key, limit int) (infos []ResourceInfo, err error) {
 	err = l.query(ctx, func() {
-		var slots []*slot
-		for key, s := range l.view.slots {
-			if (kind == "" || key.Kind == kind) && key.Compare(after) > 0 {
-				slots = append(slots, s)
-			}
-		}
-		slices.SortFunc(slots, func(a, b *slot) int { return a.key.Compare(b.key) })
-		for _, s := range slots[:min(limit, len(slots))] {
+		for _, s := range l.view.page(kind, after, limit) {
 			infos = append(infos, l.inspect(s))
 		}
 	})
 	return infos, err
+}
+
+// page returns the first slots after a key, in order. It looks at each slot once and sorts no more than twice the page at a time, as
+// the loop has other things to do than to sort a million.
+func (v *view) page(kind string, after Key, limit int) []*slot {
+	var page []*slot
+	var last *slot // of a full page: nothing after it belongs there
+	cut := func() {
+		slices.SortFunc(page, func(a, b *slot) int { return a.key.Compare(b.key) })
+		if len(page) >= limit {
+			page, last = page[:limit], page[limit-1]
+		}
+	}
+	for key, s := range v.slots {
+		if last != nil && key.Compare(last.key) > 0 || kind != "" && key.Kind != kind || key.Compare(after) <= 0 {
+			continue
+		}
+		if page = append(page, s); len(page) == 2*limit {
+			cut()
+		}
+	}
+	cut()
+	return page
 }
 
 // inspect adds to what the view knows how a resource fares that is held here.

@@ -85,6 +85,7 @@ func (h *hold) condition() (state string, trouble error) {
 
 // look compares how each hold fares with what is written about it, and counts them for the figures.
 func (l *Loop) look(now Instant) {
+	l.publishStats(now)
 	if now.Sub(l.looked) < lookEvery {
 		return
 	}
@@ -96,7 +97,6 @@ func (l *Loop) look(now Instant) {
 		l.keepSpec(h) // first: it matters more, and one write is under way at a time
 		l.noteStatus(h, now)
 	}
-	l.publishStats(now)
 }
 
 // noteStatus writes status/ while something is wrong with a hold, and deletes it once all is well.
