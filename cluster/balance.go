@@ -68,8 +68,12 @@ func (v *view) balance(now Instant, inflight int, may func(*slot) bool) []transf
 	if me == nil || !me.takes() || inflight > maxInFlight/2 || !v.still(now) {
 		return nil
 	}
+	idle := func(s *slot) bool {
+		_, ahead := v.counted[s] // answered, and the watch is yet to tell
+		return !ahead && may(s)
+	}
 	for s := range v.calm.moving {
-		if may(s) {
+		if idle(s) {
 			delete(v.calm.moving, s) // it came to nothing
 		}
 	}
@@ -77,7 +81,7 @@ func (v *view) balance(now Instant, inflight int, may func(*slot) bool) []transf
 	if len(flows) == 0 {
 		return nil
 	}
-	return v.choose(me, flows, maxInFlight-inflight, now, may)
+	return v.choose(me, flows, maxInFlight-inflight, now, idle)
 }
 
 // still tells whether it is time for moves: nodes stay, all plan alike, and all but a few resources are held.

@@ -12,6 +12,11 @@ const (
 	settleFor = 250 * time.Millisecond
 	// settleMost is for how long nodes that keep joining can put off all bids.
 	settleMost = time.Second
+	// checkpoint is how many revisions apart new plans are made while much goes on, and checkpointWait how long one is
+	// waited for.
+	checkpoint     = 64
+	checkpointWait = 100 * time.Millisecond
+	drain          = 50 * time.Millisecond
 	// leastLate is how long a node must have claimed nothing for others to bid for what it is to claim.
 	leastLate = time.Second
 	// planCost is taken for the time that a new plan needs for each homeless resource, so that plans take up a
@@ -23,7 +28,9 @@ const (
 
 // bids is what bidding needs to remember.
 type bids struct {
-	settled   Instant // when the last join will have settled
+	head      int64   // highest revision that the watch has brought
+	planFrom  Instant // from when a new plan is made when the log comes to a checkpoint
+	settled   Instant // by when it is made anyway; nobody bids before
 	settleEnd Instant // when it is taken for settled, whatever else joins
 	replanned Instant // no new plan before this
 	answered  []answeredBid
@@ -41,7 +48,31 @@ func (b *bids) joined(now Instant) {
 	if now >= b.settled {
 		b.settleEnd = now.Add(settleMost)
 	}
-	b.settled = min(now.Add(settleFor), b.settleEnd)
+	b.settled = max(b.settled, min(now.Add(settleFor), b.settleEnd))
+	b.planFrom = b.settled.Add(-checkpointWait)
+}
+
+// disagreed takes in that another node claimed what this one had meant for a third: they plan from different states, and what
+// comes in is given to different nodes from then on. All who notice plan anew, and bid for nothing until then.
+func (v *view) disagreed(now Instant) {
+	if v.dirty {
+		return
+	}
+	v.dirty = true
+	v.bids.planFrom = max(v.bids.planFrom, now.Add(drain))
+	v.bids.settled = max(v.bids.settled, v.bids.planFrom.Add(checkpointWait))
+}
+
+// advance comes to the next revision of the log. While much goes on, nodes that plan anew at the same moment
+// do so from different states, and go on to disagree; so each does at the same revision, whenever it gets there. When little
+// goes on the states are the same, and no checkpoint need be waited for.
+func (v *view) advance(rev int64, now Instant) {
+	passed := v.bids.head/checkpoint != rev/checkpoint
+	v.bids.head = rev
+	if passed && v.dirty && v.listing.done && now >= v.bids.planFrom && now >= v.bids.replanned {
+		v.news = append(v.news, Event{Type: Planned, Count: v.replan(now)})
+		v.bids.settled = now
+	}
 }
 
 // replanDue tells whether targets are to be chosen anew now.
@@ -183,18 +214,22 @@ func (v *view) bidAnswered(s *slot, took time.Duration, rev int64) {
 	v.reach(v.rev)
 }
 
-// reach frees what was answered as of a revision that the view has reached.
+// reach frees what answers told of that the view has reached.
 func (v *view) reach(rev int64) {
 	v.bids.answered = slices.DeleteFunc(v.bids.answered, func(a answeredBid) bool {
 		if a.rev > rev {
 			return false
 		}
 		a.slot.asked = false
-		if a.slot.on == nil {
-			v.forget(a.slot)
-		}
+		v.forgetEmpty(a.slot)
 		return true
 	})
+	for s := range v.counted {
+		if s.claim <= rev {
+			delete(v.counted, s)
+			v.forgetEmpty(s)
+		}
+	}
 }
 
 // nextBid returns when something will become due by time alone: a plan, a bid, the end of a rest, or calm for moves.

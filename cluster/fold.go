@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -8,9 +9,13 @@ import (
 // step is what folding one record needs to know beside the record.
 type step struct {
 	now     Instant
-	listed  int64 // of a record that a listing named, the revision listed at; 0: it came by watch or answer
+	listed  int64 // of a record that a listing told of, the revision listed at; 0: it came by watch or answer
+	replay  bool  // it was newer than what was known, and has been put into its order
 	touched func(*slot, Record)
 }
+
+// ordered tells whether the record comes in an order on which all nodes agree.
+func (st *step) ordered() bool { return st.listed == 0 || st.replay }
 
 // What the listing under way has named of a slot.
 const (
@@ -23,6 +28,7 @@ type listing struct {
 	done  bool            // one has been complete
 	rev   int64           // of the one under way
 	named map[string]bool // paths in it that are not of slots; nil: none is under way
+	ahead []Record        // what it told of that was newer than what was known
 	drift int             // differences found: what the watch had not told
 }
 
@@ -37,7 +43,8 @@ type unusable struct {
 // a deletion made up for it.
 //
 // All nodes fold the same records in the same order, one by one, so that they agree on every target however
-// the records were put into batches. A listing is in no order: it leads to a new plan instead.
+// the records were put into batches. What a later listing adds to a view is put into that order too; what it lacks has no
+// place in it, and leads to a new plan, as does a first listing.
 func (v *view) fold(b Batch, now Instant, touched func(*slot, Record)) {
 	st := step{now: now, touched: touched}
 	if b.Listing {
@@ -47,7 +54,11 @@ func (v *view) fold(b Batch, now Instant, touched func(*slot, Record)) {
 		st.listed = b.Rev
 	}
 	for _, r := range b.Records {
-		if b.Listing || r.Rev > v.rev {
+		switch {
+		case b.Listing:
+			v.take(r, st)
+		case r.Rev > v.rev:
+			v.advance(r.Rev, now)
 			v.take(r, st)
 		}
 	}
@@ -60,26 +71,31 @@ func (v *view) fold(b Batch, now Instant, touched func(*slot, Record)) {
 	v.fresh = max(v.fresh, b.Fresh)
 	if b.Rev > v.rev {
 		v.rev = b.Rev
-		maps.DeleteFunc(v.late, func(_ string, rev int64) bool { return rev <= v.rev })
 		v.reach(v.rev)
 	}
 }
 
-// foldAnswer takes in what the answer to an own request told, ahead of the watch. Per key the highest revision
-// wins; what the watch has yet to bring about other keys is not skipped by it.
+// foldAnswer takes in what the answer to an own request told, ahead of the watch. Of claims it is known at once,
+// so that nothing starts on a claim that is known to be gone; per key the highest revision wins. The plan goes by the
+// watch alone: what came earlier here than elsewhere would give this node other targets than all others have. Only a
+// node that was not known, such as this one, is taken in, since all plan anew for it after a while.
 func (v *view) foldAnswer(recs []Record, now Instant, touched func(*slot, Record)) {
 	for _, r := range recs {
-		v.take(r, step{now: now, touched: touched})
-		if r.Deleted && r.Rev > v.rev {
-			v.late[r.Path] = max(v.late[r.Path], r.Rev)
+		place, err := ParsePath(r.Path)
+		switch {
+		case err != nil:
+		case place.Family == "claims":
+			v.learn(v.slots[place.Key], r, touched)
+		case place.Family == "nodes" && v.nodes[place.Node] == nil && r.Rev > v.rev:
+			v.take(r, step{now: now, touched: touched})
 		}
 	}
 }
 
 // take folds one record.
 func (v *view) take(r Record, st step) {
-	if r.Rev <= v.late[r.Path] {
-		return
+	if r.Deleted {
+		r.Lease = 0
 	}
 	changed := false
 	place, err := ParsePath(r.Path)
@@ -99,16 +115,24 @@ func (v *view) take(r Record, st step) {
 	}
 	if changed && st.listed != 0 {
 		v.listing.drift++
+		v.dirty = v.dirty || !st.replay
 	}
 }
 
-// newer tells whether a record is newer than the revision known of its key, 0 when none is.
+// newer tells whether a record is newer than the revision known of its key, 0 when none is, and is to be taken in now.
 func (v *view) newer(r Record, known int64, st step) bool {
-	// When the view is ahead of a listing, a key in it that the view doesn't know may have been deleted since.
-	if st.listed != 0 && known == 0 && r.Rev <= v.rev && st.listed < v.rev {
+	switch {
+	case r.Rev <= known:
+		return false
+	case st.ordered():
+		return true
+	case known == 0 && r.Rev <= v.rev && st.listed < v.rev:
+		return false // the view is ahead of the listing: the key may have been deleted since
+	case v.listing.done && !r.Deleted:
+		v.listing.ahead = append(v.listing.ahead, r)
 		return false
 	}
-	return r.Rev > known
+	return true
 }
 
 func (v *view) beginListing(rev int64) {
@@ -117,12 +141,17 @@ func (v *view) beginListing(rev int64) {
 			s.named = 0
 		}
 	}
-	v.listing.rev, v.listing.named, v.listing.drift = rev, map[string]bool{}, 0
+	v.listing.rev, v.listing.named, v.listing.ahead, v.listing.drift = rev, map[string]bool{}, nil, 0
 }
 
-// endListing deletes what the listing did not name. Nodes go first: a claim whose holder went too was not
-// deleted by an operator.
+// endListing takes in, in its order, what the listing told of that was newer, and deletes what it did not name. Nodes
+// go first: a claim whose holder went too was not deleted by an operator.
 func (v *view) endListing(rev int64, st step) {
+	ahead := v.listing.ahead
+	slices.SortStableFunc(ahead, func(a, b Record) int { return cmp.Compare(a.Rev, b.Rev) })
+	for _, r := range ahead {
+		v.take(r, step{now: st.now, listed: st.listed, replay: true, touched: st.touched})
+	}
 	var gone []string
 	missing := func(path string, known int64) {
 		if known <= rev && !v.listing.named[path] {
@@ -140,7 +169,7 @@ func (v *view) endListing(rev int64, st step) {
 	}
 	others := len(gone)
 	for _, s := range v.slots {
-		if s.holder != nil && s.claim <= rev && s.named&namedClaim == 0 {
+		if s.holder != nil && v.claimRev(s) <= rev && s.named&namedClaim == 0 {
 			gone = append(gone, ClaimPath(s.key))
 		}
 		if s.exists() && s.rev <= rev && s.named&namedResource == 0 {
@@ -152,8 +181,7 @@ func (v *view) endListing(rev int64, st step) {
 	for _, path := range gone {
 		v.take(Record{Path: path, Rev: rev, Deleted: true}, st)
 	}
-	v.dirty = v.dirty || v.listing.drift > 0
-	v.listing.done, v.listing.named = true, nil
+	v.listing.done, v.listing.named, v.listing.ahead = true, nil, nil
 }
 
 // name notes that the listing under way, if the record is of one, holds a path that is not a slot's.

@@ -164,7 +164,7 @@ func (n *simulated) turn() {
 	}
 	if me := v.peer(n.id); me != nil && me.Leaving {
 		for s := range me.held.all() {
-			if s.target != nil && !n.moving[s.key] && len(n.moving) < maxInFlight && v.credit(s.target) > 0 {
+			if s.target != nil && !n.moving[s.key] && s.lease.Term() == me.Term && len(n.moving) < maxInFlight && v.credit(s.target) > 0 {
 				n.give(s, s.target)
 			}
 		}

@@ -35,7 +35,7 @@ type view struct {
 	notBefore map[*slot]Instant
 
 	listing  listing
-	late     map[string]int64 // deletions that answers told of before the watch: path to revision
+	counted  map[*slot]LeaseID // where the watch last saw claims of which answers have told more
 	unusable map[string]unusable
 	told     []MalformedInfo
 	news     []Event
@@ -52,10 +52,10 @@ type slot struct {
 	key    Key
 	hash   uint64
 	rev    int64   // mod revision of the resource; 0: it doesn't exist
-	claim  int64   // mod revision of the newest claim record; of a deletion, its revision
-	lease  LeaseID // that the claim is on; 0: none
+	claim  int64   // mod revision of the newest claim record, by watch or answer; of a deletion, its revision
+	lease  LeaseID // that the claim is on, by the same; 0: none
 	class  *class  // nil until the resource has been seen
-	holder *peer   // nil: unclaimed
+	holder *peer   // by the watch alone; nil: unclaimed
 	target *peer   // who is to claim it or be handed it; nil: not homeless, or nobody can
 	since  Instant // when it was first seen without a living holder; 0: it has one
 
@@ -113,7 +113,7 @@ func newView(self string) *view {
 		weights:   map[int32]int{},
 		names:     map[string]string{},
 		notBefore: map[*slot]Instant{},
-		late:      map[string]int64{},
+		counted:   map[*slot]LeaseID{},
 		unusable:  map[string]unusable{},
 		calm:      calm{moving: map[*slot]*peer{}, moved: map[*slot]Instant{}},
 	}

@@ -1,0 +1,174 @@
+package cluster
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// outcome is what a case of the simulation must come to.
+type outcome struct {
+	lost   float64       // the most percent of bids lost
+	moves  int           // exactly, -1 for any
+	spread int           // between the most and the least held
+	within time.Duration // from the start of the fault to the last claim; 0 for any
+}
+
+// check lets the cluster come to rest and compares.
+func (s *planSim) check(since Instant, want outcome) {
+	t := s.t
+	t.Helper()
+	s.run(15 * time.Second)
+	held, unheld := s.state()
+	least, most := 1<<30, 0
+	for _, n := range held {
+		least, most = min(least, n), max(most, n)
+	}
+	lost := 100 * float64(s.lost) / float64(max(1, s.bids))
+	took := s.settledAt.Sub(since)
+	t.Logf("%d bids, %.1f %% lost; %d moves; spread %d; last claim after %v", s.bids, lost, s.moves, most-least, took)
+	most1 := 0
+	for _, n := range s.moved {
+		most1 = max(most1, n)
+	}
+	switch {
+	case unheld > 0:
+		t.Errorf("%d resources are held by nobody", unheld)
+	case lost > want.lost:
+		t.Errorf("%.1f %% of bids were lost, %.1f %% are the most", lost, want.lost)
+	case want.moves >= 0 && s.moves != want.moves:
+		t.Errorf("%d moves, want %d", s.moves, want.moves)
+	case most-least > want.spread:
+		t.Errorf("spread is %d, %d is the most: %v", most-least, want.spread, held)
+	case want.within > 0 && took > want.within:
+		t.Errorf("all were held after %v, %v is the most", took, want.within)
+	}
+	for _, n := range s.nodes {
+		if !n.gone && !n.stuck {
+			audit(t, n.v)
+		}
+	}
+	moves := s.moves
+	if s.run(60 * time.Second); s.moves != moves {
+		t.Errorf("%d moves more in a minute of rest", s.moves-moves)
+	}
+}
+
+// The plan in a cluster whose nodes all see things at other moments. The figures are those of the study that chose this design: no bid is
+// lost in boots, crashes and churn, few when nodes list again or one is stuck, and nothing moves that need not. Seen to fail
+// with targets that follow the least load at the time of bidding, without settling after a join, with bids while dirty, and with
+// foreign claims not leading to a new plan.
+func TestPlanAmongMany(t *testing.T) {
+	cases := []struct {
+		name string
+		run  func(s *planSim) (since Instant, want outcome)
+	}{
+		{"boot", func(s *planSim) (Instant, outcome) {
+			s.add(0, 1000)
+			s.boot(10)
+			return s.now, outcome{spread: 0, within: 2 * time.Second}
+		}},
+		{"resources before nodes and after", func(s *planSim) (Instant, outcome) {
+			s.boot(5)
+			s.run(3 * time.Second)
+			s.add(0, 1000)
+			return s.now, outcome{spread: 0, within: time.Second}
+		}},
+		{"crash of one", func(s *planSim) (Instant, outcome) {
+			s.warm(10, 1000)
+			s.crash(s.nodes[3], 1)
+			return s.now, outcome{spread: 1, within: time.Second}
+		}},
+		{"crash of one, leases in any order", func(s *planSim) (Instant, outcome) {
+			s.warm(10, 1000)
+			s.crash(s.nodes[3], 20)
+			return s.now, outcome{spread: 1, within: time.Second}
+		}},
+		{"crash of half", func(s *planSim) (Instant, outcome) {
+			s.warm(10, 1000)
+			for _, n := range s.nodes[:5] {
+				s.crash(n, 3)
+			}
+			return s.now, outcome{spread: 0, within: time.Second}
+		}},
+		{"join", func(s *planSim) (Instant, outcome) {
+			s.warm(10, 1000)
+			s.start("late")
+			return s.now, outcome{moves: 90, spread: 1}
+		}},
+		{"leave", func(s *planSim) (Instant, outcome) {
+			s.warm(10, 1000)
+			s.leave(s.nodes[4])
+			return s.now, outcome{moves: 100, spread: 1}
+		}},
+		{"join amid a crash", func(s *planSim) (Instant, outcome) {
+			s.warm(10, 1000)
+			s.crash(s.nodes[3], 10)
+			s.start("late")
+			return s.now, outcome{moves: -1, spread: 1}
+		}},
+		{"churn", func(s *planSim) (Instant, outcome) {
+			s.warm(10, 1000)
+			for i := range 1000 {
+				s.after(0, 3*time.Second, func() { s.toggle(500 + i) })
+			}
+			return s.now, outcome{moves: -1, spread: 1}
+		}},
+		{"nodes list again amid adds", func(s *planSim) (Instant, outcome) {
+			s.warm(10, 1000)
+			for i := range 1000 {
+				s.after(0, time.Second, func() { s.add(1000+i, 1001+i) })
+			}
+			for _, n := range s.nodes[:3] {
+				s.after(300*time.Millisecond, 600*time.Millisecond, n.list)
+			}
+			return s.now, outcome{lost: 5, moves: -1, spread: 1}
+		}},
+		{"crash while one is stuck", func(s *planSim) (Instant, outcome) {
+			s.warm(10, 1000)
+			s.nodes[1].stuck = true
+			s.crash(s.nodes[3], 1)
+			return s.now, outcome{lost: 5, moves: -1, spread: 20, within: 4 * time.Second}
+		}},
+		{"restart before the leave is done", func(s *planSim) (Instant, outcome) {
+			s.warm(5, 1000)
+			s.leave(s.nodes[2])
+			s.run(30 * time.Millisecond)
+			s.crash(s.nodes[2], 50)
+			s.start("n2")
+			return s.now, outcome{moves: -1, spread: 1}
+		}},
+	}
+	for _, c := range cases {
+		for seed := range uint64(3) {
+			t.Run(fmt.Sprintf("%s/%d", c.name, seed), func(t *testing.T) {
+				s := newPlanSim(t, seed)
+				since, want := c.run(s)
+				s.check(since, want)
+			})
+		}
+	}
+}
+
+// warm has a cluster at rest, and forgets what that took.
+func (s *planSim) warm(nodes, resources int) {
+	s.add(0, resources)
+	s.boot(nodes)
+	s.run(5 * time.Second)
+	if held, unheld := s.state(); unheld > 0 || len(held) != nodes {
+		s.t.Fatalf("%d resources are held by nobody, nodes have %v", unheld, held)
+	}
+	s.bids, s.lost, s.moves, s.settledAt = 0, 0, 0, 0
+	clear(s.moved)
+}
+
+// toggle removes a resource, holder's claim and all, or adds it.
+func (s *planSim) toggle(i int) {
+	k := key(i)
+	if _, ok := s.keys[ResourcePath(k)]; !ok {
+		s.add(i, i+1)
+		return
+	}
+	s.remove(ResourcePath(k))
+	s.after(10*time.Millisecond, 60*time.Millisecond, func() { s.remove(ClaimPath(k)) })
+}
