@@ -7,7 +7,7 @@ type EventType string
 
 // The events. Each is one line in a log and moves one metric; in every event Time is set, and the fields named.
 const (
-	TermStarted EventType = "term started" // Term
+	TermStarted EventType = "term started" // Term, TTL granted, Margin of it that is never used
 	TermEnded   EventType = "term ended"   // Term, Reason (leaving, fenced, lost, restored, error, duplicate), Err
 	TermWaiting EventType = "term waiting" // Err: why the node can't register yet
 	NodeJoined  EventType = "node joined"  // Node
@@ -28,9 +28,9 @@ const (
 	Released    EventType = "released"     // Key, Reason
 	LostClaim   EventType = "lost claim"   // Key, Epoch: deleted or taken while we held it
 	LostLease   EventType = "lost lease"   // Lease, Reason
-	LostRunner  EventType = "lost runner"  // Key: did not return in time; the process ends
 	Malformed   EventType = "malformed"    // Path, Err: a key that drm can't use
 	Balanced    EventType = "balanced"     // Count moves decided
+	Divided     EventType = "divided"      // Err: nodes share no version of the planner, so nothing moves; nil once they do
 	Stuck       EventType = "stuck"        // Err: renewals are withheld
 )
 
@@ -57,6 +57,8 @@ type Event struct {
 	Count  int
 	Drift  int
 	Gap    time.Duration // negative: not known
+	TTL    time.Duration
+	Margin time.Duration
 	Err    error
 }
 

@@ -103,7 +103,9 @@ func (l *Loop) settle(h *hold, now Instant) {
 	mine := s.lease != 0 && s.lease.Term() == l.term.id
 	if h.run != nil {
 		switch want, why := l.wish(h); {
+		case h.run.stopping != nil:
 		case !mine || s.claim != h.run.epoch:
+			l.tell(Event{Type: LostClaim, Key: h.key, Epoch: h.run.epoch})
 			l.stop(h, ErrClaimLost, now)
 		case want == release:
 			l.stop(h, why, now)

@@ -69,7 +69,7 @@ func (l *Loop) register(intake *lease, err error) {
 				return
 			}
 			l.registered = true
-			l.tell(Event{Type: TermStarted, Term: l.term.id})
+			l.tell(Event{Type: TermStarted, Term: l.term.id, TTL: l.term.timing.ttl, Margin: l.term.timing.margin})
 		},
 	})
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,7 @@ type life struct {
 	out    outbox
 
 	listed, registering, registered, planned bool
+	divided                                  bool // nodes share no version of the planner
 	metAt                                    Instant
 	metTerm                                  TermID
 	buryAgain                                Instant
@@ -271,6 +273,14 @@ func (l *Loop) plan(now Instant) {
 		l.tell(Event{Type: Planned, Count: l.view.replan(now)})
 	}
 	l.planned = l.planned || l.view.planned(now)
+	if version, shared := l.view.planner(); shared == l.divided {
+		l.divided = !shared
+		e := Event{Type: Divided}
+		if l.divided {
+			e.Err = fmt.Errorf("plan moves: some nodes don't know version %d of the planner; upgrade them", version)
+		}
+		l.tell(e)
+	}
 	if !l.leaving {
 		l.bid(now)
 	}

@@ -16,7 +16,7 @@ var (
 		cluster.NodeJoined, cluster.NodeLeaving, cluster.NodeGone,
 		cluster.Listed, cluster.Planned, cluster.BidsSent, cluster.BidWon, cluster.BidLost,
 		cluster.Claimed, cluster.Started, cluster.Stopped, cluster.Failed, cluster.Quarantined, cluster.Invalid,
-		cluster.HandedOff, cluster.Released, cluster.LostClaim, cluster.LostLease, cluster.LostRunner,
+		cluster.HandedOff, cluster.Released, cluster.LostClaim, cluster.LostLease, cluster.Divided,
 		cluster.Malformed, cluster.Balanced, cluster.Stuck,
 	}
 	changeReasons = []string{

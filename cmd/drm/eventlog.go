@@ -100,10 +100,15 @@ func (l *eventLog) summarize() {
 // eventLevel is how much an event matters to an operator.
 func eventLevel(e cluster.Event) slog.Level {
 	switch e.Type {
-	case cluster.LostRunner, cluster.Stuck:
+	case cluster.Stuck:
 		return slog.LevelError
 	case cluster.TermEnded:
 		if e.Reason != "leaving" {
+			return slog.LevelWarn
+		}
+		return slog.LevelInfo
+	case cluster.Divided:
+		if e.Err != nil {
 			return slog.LevelWarn
 		}
 		return slog.LevelInfo
@@ -133,6 +138,8 @@ func eventAttrs(e cluster.Event) []slog.Attr {
 	add(e.Term != 0, slog.String("term", cluster.LeaseID(e.Term).String()))
 	add(e.Lease != 0, slog.String("lease", e.Lease.String()))
 	add(e.Path != "", slog.String("path", e.Path))
+	add(e.TTL != 0, slog.Duration("ttl", e.TTL))
+	add(e.Margin != 0, slog.Duration("margin", e.Margin))
 	add(e.Count != 0, slog.Int("count", e.Count))
 	add(e.Drift != 0, slog.Int("drift", e.Drift))
 	add(e.Gap > 0, slog.Duration("gap", e.Gap))
