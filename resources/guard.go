@@ -55,9 +55,10 @@ var describe = map[string]string{
 var (
 	loopbacks = prefixes("127.0.0.0/8", "::1/128")
 	privates  = prefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-	metadata  = prefixes("169.254.169.254/32", "169.254.170.2/32", "100.100.100.200/32", "fd00:ec2::254/128", "fd20:ce::254/128")
-	nat64     = netip.MustParsePrefix("64:ff9b::/96")
-	public    = ssrf.New(ssrf.WithAnyPort())
+	metadata  = prefixes("169.254.169.254/32", "169.254.170.2/32", "100.100.100.200/32",
+		"fd00:ec2::254/128", "fd20:ce::254/128")
+	nat64  = netip.MustParsePrefix("64:ff9b::/96")
+	public = ssrf.New(ssrf.WithAnyPort())
 )
 
 func prefixes(texts ...string) []netip.Prefix {

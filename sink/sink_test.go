@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,15 +87,21 @@ func TestEnvelope(t *testing.T) {
 	}
 }
 
-// lines is a writer that takes each call apart into lines, which must be whole.
+// lines is a writer that takes each call apart into lines, which must be whole. Calls must not overlap.
 type lines struct {
 	t     *testing.T
+	busy  atomic.Bool
 	mu    sync.Mutex
 	calls int
 	ids   map[string]int
 }
 
 func (l *lines) Write(b []byte) (int, error) {
+	if !l.busy.CompareAndSwap(false, true) {
+		l.t.Error("two writes at once")
+	}
+	defer l.busy.Store(false)
+	runtime.Gosched()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls++
@@ -108,8 +115,8 @@ func (l *lines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Many resources write at once; each batch is one write and no line is torn. Seen to fail (a data race, and torn lines with a
-// writer that writes by halves) without the turns.
+// Many resources write at once; each batch is one write and no line is torn. Seen to fail (two
+// writes at once) without the turns.
 func TestStdoutLinesDoNotMix(t *testing.T) {
 	out := &lines{t: t, ids: map[string]int{}}
 	var sent int

@@ -34,7 +34,7 @@ func (w *writer) write(ctx context.Context, lines []byte) error {
 	if err := w.acquire(ctx); err != nil {
 		return err
 	}
-	if ctx.Err() != nil { // both could be had
+	if ctx.Err() != nil { // its turn came when ctx had ended already
 		w.release()
 		return resources.Cause(ctx)
 	}

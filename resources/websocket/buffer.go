@@ -92,10 +92,7 @@ func (b *buffer) fits(m sink.Message) bool {
 func (b *buffer) deliver(ctx context.Context) {
 	defer b.joined.Done()
 	for batch := b.take(nil); len(batch) > 0; batch = b.take(batch) {
-		err := ctx.Err()
-		if err == nil {
-			err = b.sink.Send(ctx, batch)
-		}
+		err := b.sink.Send(ctx, batch)
 		var refused *sink.RefusedError
 		switch {
 		case errors.As(err, &refused):

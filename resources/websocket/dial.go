@@ -134,7 +134,8 @@ func refusedDial(resp *http.Response) *ended {
 	var why *ended
 	switch resp.StatusCode {
 	case http.StatusSwitchingProtocols:
-		why = end(paceMax, "connect: the server answered 101, but not as a websocket does (Upgrade, Connection or Sec-WebSocket-Accept is wrong)")
+		why = end(paceMax, "connect: the server answered 101, but not as a websocket does "+
+			"(Upgrade, Connection or Sec-WebSocket-Accept is wrong)")
 		why.result = resources.ConnectRejected
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
 		why = end(paceAuth, "connect: the server answered %s; see url and headers", resp.Status)

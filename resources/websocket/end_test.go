@@ -142,7 +142,7 @@ func tap(t *testing.T, to string) (address string, bytes *atomic.Int64) {
 
 // Once ctx.Err says that the right has ended, nothing leaves: no pong, no ping, no close frame, and no event to the sink,
 // though nobody has cancelled anything yet. Seen to fail (the pong got out) with the check in link.Write taken
-// out, and (the event got out) with the check in buffer.deliver and in sink.persist taken out.
+// out, and (the event got out) with those in sink.persist and in the writer of standard output taken out.
 func TestNothingIsSentOnceFenced(t *testing.T) {
 	wake := make(chan struct{})
 	url := accept(t, func(conn *websocket.Conn, _ *http.Request) {

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -50,7 +51,10 @@ func TestHandshakeAnswers(t *testing.T) {
 				t.Errorf("counted as %v, want %s", h.count.connects, test.result)
 			}
 			s := defaults()
-			why := c.Err.(*ended)
+			var why *ended
+			if !errors.As(c.Err, &why) {
+				t.Fatalf("error is %T", c.Err)
+			}
 			if d := s.delay(why, &resources.Backoff{Initial: time.Second, Max: time.Minute}, 0); d < test.low || d > test.high {
 				t.Errorf("waits %s, want %s to %s", d, test.low, test.high)
 			}

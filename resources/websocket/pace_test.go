@@ -54,13 +54,15 @@ func TestClosesAtOnce(t *testing.T) {
 	opened := make(chan time.Time, 100)
 	url := accept(t, func(*websocket.Conn, *http.Request) { opened <- time.Now() })
 	h := start(t, url, `, "reconnect": {"initial": "100ms", "max": "200ms"}`)
-	for range 8 {
-		receive(t, opened, "no attempt")
+	first := receive(t, opened, "no attempt")
+	var last time.Time
+	for range 7 {
 		h.until(resources.StateConnected)
 		h.until(resources.StateBackingOff)
+		last = receive(t, opened, "no further attempt")
 	}
-	if n := h.count.of(h.count.connects, resources.ConnectOK); n < 8 || n > 9 {
-		t.Errorf("%d connections for 8 waits", n)
+	if took := last.Sub(first); took < 100*time.Millisecond { // the seven waits add up to less once in 300,000 runs
+		t.Errorf("seven more attempts took %s", took)
 	}
 }
 

@@ -153,7 +153,10 @@ func startWith(t *testing.T, url, fields string, stdout write, wrap func(context
 	t.Cleanup(func() {
 		stop(nil)
 		select {
-		case <-h.result:
+		case err := <-h.result:
+			if err == nil {
+				t.Error("Run returned nil though the work has no end")
+			}
 		case <-time.After(patience):
 			t.Error("Run did not return")
 		}

@@ -212,7 +212,8 @@ func (s *session) why(err error) *ended {
 		return end(s.spec.pace(closed.Code), "closed by the server with code %d %q", closed.Code, closed.Text)
 	case errors.Is(err, websocket.ErrReadLimit):
 		s.meter.Drop(Kind, resources.DropTooBig, 1)
-		return end(paceMax, "received a message of more than %d bytes; see max_message_size and max_decompressed_size", s.spec.limit())
+		return end(paceMax, "received a message of more than %d bytes; see max_message_size and max_decompressed_size",
+			s.spec.limit())
 	case isTimeout(err):
 		return s.silence()
 	}

@@ -94,10 +94,12 @@ func defaults() spec {
 		MaxDecompressedSize: 1 << 20,
 		ValidateUTF8:        true,
 		Ping:                pingSpec{Type: pingControl, Interval: second(20), Timeout: second(20)},
-		Reconnect:           reconnectSpec{Initial: second(1), Max: second(60), StableAfter: second(60), OnAuthFailure: second(300)},
-		Buffer:              bufferSpec{MaxMessages: 1024, MaxBytes: 4 << 20, OnFull: fullBlock},
-		CloseCodes:          closeCodes{Slow: []int{1008, 1012, 1013}},
-		CloseOnHandover:     1001,
+		Reconnect: reconnectSpec{
+			Initial: second(1), Max: second(60), StableAfter: second(60), OnAuthFailure: second(300),
+		},
+		Buffer:          bufferSpec{MaxMessages: 1024, MaxBytes: 4 << 20, OnFull: fullBlock},
+		CloseCodes:      closeCodes{Slow: []int{1008, 1012, 1013}},
+		CloseOnHandover: 1001,
 	}
 }
 
@@ -130,11 +132,13 @@ func (s *spec) check() error {
 	case s.Ping.Type != pingMessage && s.Ping.Message+s.Ping.Pong != "":
 		return resources.Wrong("ping", fmt.Sprintf("has a message or pong, which type %q does not use", s.Ping.Type))
 	case s.Ping.Type == pingNone && s.IdleTimeout == 0:
-		return resources.Wrong("ping.type", `is "none" and idle_timeout is 0: a dead connection would never be noticed; set one of them`)
+		return resources.Wrong("ping.type", `is "none" and idle_timeout is 0: `+
+			"a dead connection would never be noticed; set one of them")
 	case s.Reconnect.Initial > s.Reconnect.Max:
 		return resources.Wrong("reconnect.initial", "is above reconnect.max")
 	case int64(s.Buffer.MaxBytes) < limit:
-		return resources.Wrong("buffer.max_bytes", fmt.Sprintf("has no room for one message of %d bytes; raise it, or lower max_message_size", limit))
+		return resources.Wrong("buffer.max_bytes",
+			fmt.Sprintf("has no room for one message of %d bytes; raise it, or lower max_message_size", limit))
 	case s.CloseOnHandover > 1001 && s.CloseOnHandover < 3000:
 		return resources.Wrong("close_on_handover", "must be 1000, 1001 or from 3000 to 4999")
 	}
