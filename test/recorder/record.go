@@ -29,6 +29,7 @@ type Overlap struct {
 type Record struct {
 	Open int `json:"open"` // connections
 	Held int `json:"held"` // resources with a connection
+	Ever int `json:"ever"` // connections that there were
 
 	Conns    []Conn    `json:"conns"` // in the order in which they were opened
 	Overlaps []Overlap `json:"overlaps"`

@@ -112,6 +112,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		if _, _, err := ws.NextReader(); err != nil {
 			return
 		}
+		s.change(func() {}) // what came is counted by the link
 	}
 }
 
@@ -150,6 +151,7 @@ func (s *Server) enter(c *conn) bool {
 	res.open = append(res.open, c)
 	s.conns = append(s.conns, c)
 	s.record.Open++
+	s.record.Ever++
 	s.group.Add(1)
 	return true
 }

@@ -123,7 +123,7 @@ func TestCountsBytesAndWaits(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	remote := recorder.Remote{Address: s.Address()}
-	if err := remote.Wait(ctx, 0); err != nil {
+	if err := remote.Wait(ctx, 0, 1); err != nil {
 		t.Fatal(err)
 	}
 	r, err := remote.Record(ctx)

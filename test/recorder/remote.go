@@ -5,6 +5,7 @@ package recorder
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -15,14 +16,16 @@ func (s *Server) serveRecord(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(s.Record()) // who asked may be gone
 }
 
-// serveWait answers once as many resources are held as the request says, by as many connections.
+// serveWait answers once as many resources are held as the request says, by as many connections, and there have been
+// as many connections as it says.
 func (s *Server) serveWait(w http.ResponseWriter, r *http.Request) {
 	held, err := strconv.Atoi(r.FormValue("held"))
-	if err != nil {
-		http.Error(w, "held: "+err.Error(), http.StatusBadRequest)
+	ever, err2 := strconv.Atoi(r.FormValue("ever"))
+	if err := errors.Join(err, err2); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	err = s.Wait(r.Context(), func(r Record) bool { return r.Held == held && r.Open == held })
+	err = s.Wait(r.Context(), func(r Record) bool { return r.Held == held && r.Open == held && r.Ever >= ever })
 	if err != nil {
 		return // who asked is gone
 	}
@@ -46,9 +49,10 @@ func (r Remote) Record(ctx context.Context) (Record, error) {
 	return record, nil
 }
 
-// Wait returns once that many resources are held, each by one connection.
-func (r Remote) Wait(ctx context.Context, held int) error {
-	response, err := r.get(ctx, "/wait?held="+strconv.Itoa(held))
+// Wait returns once that many resources are held, each by one connection, and there have been so many connections: one
+// that is dead may not have been noticed yet, so only its successor proves that it was replaced.
+func (r Remote) Wait(ctx context.Context, held, ever int) error {
+	response, err := r.get(ctx, fmt.Sprintf("/wait?held=%d&ever=%d", held, ever))
 	if err != nil {
 		return err
 	}
