@@ -29,10 +29,27 @@ type run struct {
 	err error
 }
 
+// heldContext is the context of a run. Its Err asks the clock, not only whether the watchdog has been round: a process that
+// was stopped, or a machine that slept, wakes up with trust long over, and whoever asks before each write sends nothing then.
+type heldContext struct {
+	context.Context
+	lease *lease
+	cfg   *Config
+	stop  time.Duration
+}
+
+func (c heldContext) Err() error {
+	if c.Context.Err() == nil && !c.lease.trusted(c.cfg.Clock(), c.stop) {
+		c.lease.lose(ErrTrustEnded)
+	}
+	return c.Context.Err()
+}
+
 // start begins a run. The caller has checked that all of design §4's conditions hold.
 func (l *Loop) start(h *hold, now Instant) {
 	r := &run{hold: h, epoch: h.epoch, lease: h.lease, started: now}
-	r.ctx, r.cancel = context.WithCancelCause(h.lease.ctx)
+	within, cancel := context.WithCancelCause(h.lease.ctx)
+	r.ctx, r.cancel = heldContext{within, h.lease, &l.cfg, l.term.timing.stop}, cancel
 	h.run = r
 	h.lease.live.Add(1)
 	claim := Claim{

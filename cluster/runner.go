@@ -12,7 +12,8 @@ type Runner interface {
 	Check(spec json.RawMessage) error
 
 	// Run holds one resource until ctx ends, then returns promptly: within the stop budget everything that
-	// it started must have ended. context.Cause(ctx) tells why. A nil return while ctx lives means
+	// it started must have ended. context.Cause(ctx) tells why. ctx.Err() asks the clock: whoever calls it before each
+	// write sends nothing after trust has ended, even in a process that has just been woken up. A nil return while ctx lives means
 	// that the work is done; Permanent(err), that no node can do it until the spec changes; any other error,
 	// that it is to be tried again after a while, under a new epoch.
 	Run(ctx context.Context, c Claim) error

@@ -68,3 +68,23 @@ func TestLeaseIDsTellTheirTerm(t *testing.T) {
 		t.Errorf("%s came back as %s: %v", id, back, err)
 	}
 }
+
+// A process that wakes up finds its context over before any timer has fired. Seen to fail with Err left to the
+// embedded context.
+func TestAHeldContextAsksTheClock(t *testing.T) {
+	l, tm := trustOf(t, 0)
+	now := second
+	ctx, cancel := context.WithCancelCause(l.ctx)
+	defer cancel(nil)
+	held := heldContext{ctx, l, &Config{Clock: func() Instant { return now }}, tm.stop}
+	if err := held.Err(); err != nil {
+		t.Fatalf("with trust left: %v", err)
+	}
+	ended := make(chan struct{})
+	context.AfterFunc(held, func() { close(ended) })
+	now = 100 * second // it slept
+	if held.Err() == nil || !errors.Is(context.Cause(held), ErrTrustEnded) {
+		t.Errorf("after the deadline: %v because of %v", held.Err(), context.Cause(held))
+	}
+	<-ended
+}
