@@ -22,6 +22,7 @@ type board struct {
 	changed time.Time
 	shown   bool // the summary, since the last change
 	visible bool // the banner is out
+	ending  bool // nothing is told any more
 }
 
 // holding is one resource.
@@ -53,6 +54,12 @@ func (b *board) show() {
 	b.visible = true
 	b.screen.footer = b.summary
 	b.screen.refresh()
+}
+
+// hide ends that, and what else is told of single resources: everything is about to be let go.
+func (b *board) hide() {
+	b.visible, b.ending = false, true
+	b.screen.leave()
 }
 
 // follow says that the sockets of a resource go to the feed.
@@ -111,7 +118,7 @@ func (b *board) socket(e feedEvent) {
 // report prints a line about a resource that has changed hands: once, when its node and, if it is followed, the
 // feed have told of the same epoch.
 func (b *board) report(h *holding) {
-	if h.epoch == 0 || h.epoch == h.toldEpoch || h.followed && h.socketEpoch != h.epoch {
+	if b.ending || h.epoch == 0 || h.epoch == h.toldEpoch || h.followed && h.socketEpoch != h.epoch {
 		return
 	}
 	h.toldEpoch = h.epoch

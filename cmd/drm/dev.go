@@ -170,7 +170,7 @@ func (d *dev) nodeFlags() []string {
 		level = "info" // who holds what is known from the log
 	}
 	return []string{
-		"--endpoints=http://" + d.etcdAddress, "--ttl=" + d.ttl.String(), "--drain-timeout=5s",
+		"--endpoints=http://" + d.etcdAddress, "--ttl=" + d.ttl.String(), "--drain-timeout=3s",
 		"--egress-allow-loopback", "--log-format=json", "--log-level=" + level,
 	}
 }
@@ -207,7 +207,6 @@ func (d *dev) loop(signals <-chan os.Signal) error {
 			}
 		}
 	}
-	d.screen.leave()
 	return nil
 }
 
@@ -231,6 +230,7 @@ const leavingTakes = 10 * time.Second
 func (d *dev) leave() {
 	if d.leavingSince.IsZero() {
 		d.leavingSince = time.Now()
+		d.board.hide()
 		d.screen.print("\nEnding: the nodes let go of everything. Again to stop at once.")
 	}
 	for _, n := range d.nodes {

@@ -30,6 +30,9 @@ var exitCodes = []struct {
 	{exitConfig, "The configuration can't work: a value is out of range, a file can't be read, etcd refuses the user. Restarting won't help."},
 }
 
+// killedMeaning says what the codes above 128 mean.
+const killedMeaning = `The worker of "drm run" was ended by signal n; its leases were revoked. Restart.`
+
 // codedError is an error that decides the exit code; a nil err has been reported already.
 type codedError struct {
 	code int
@@ -60,8 +63,7 @@ func helpTopics() []*cobra.Command {
 	for _, e := range exitCodes {
 		fmt.Fprintf(codes, "%5d  %s\n", e.code, e.meaning)
 	}
-	codes.WriteString("  128+n  The worker of \"drm run\" was killed by signal n; its leases were revoked. Restart.\n" +
-		"\nFor systemd: Restart=on-failure and RestartPreventExitStatus=2 78.")
+	fmt.Fprintf(codes, "128+n  %s\n\nFor systemd: Restart=on-failure and RestartPreventExitStatus=2 78.", killedMeaning)
 	return []*cobra.Command{
 		{Use: "exit-codes", Short: "What each exit code means", Long: codes.String()},
 		{Use: "environment", Short: "How flags, variables and files are read", Long: environmentHelp},

@@ -51,6 +51,7 @@ type guardReader struct {
 	conn syscall.RawConn
 	rest []byte // the beginning of a line
 	last cluster.Guarded
+	any  bool // the worker has said something
 }
 
 // newGuardPipe returns the supervisor's end, and the worker's end to be passed on.
@@ -93,7 +94,7 @@ func (r *guardReader) take(text []byte) {
 		r.rest = rest
 		var g guardLine
 		if json.Unmarshal(line, &g) == nil {
-			r.last = cluster.Guarded(g)
+			r.last, r.any = cluster.Guarded(g), true
 		}
 	}
 }

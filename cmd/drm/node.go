@@ -39,5 +39,5 @@ func (n *node) reload(store *lease.Store) {
 		n.log.Error("reload settings; those before stay in use", "err", err)
 		return
 	}
-	n.log.Info("settings reloaded", "level", n.leveler.Level().String())
+	n.log.Info("settings reloaded", "log_level", n.leveler.Level().String())
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +16,8 @@ type screen struct {
 	w      io.Writer
 	tty    *os.File // nil: not a terminal
 	footer func() []string
-	drawn  int // lines of the footer that are on the terminal
+	drawn  int      // lines of the footer that are on the terminal,
+	shown  []string // and what they were made of
 }
 
 func newScreen(w io.Writer) *screen {
@@ -39,18 +41,18 @@ func (s *screen) print(format string, args ...any) {
 	s.draw()
 }
 
-// refresh draws the footer again.
+// refresh draws the footer again if it has changed.
 func (s *screen) refresh() {
-	if s.tty != nil {
-		fmt.Fprint(s.w, s.wipe())
-		s.draw()
+	if s.tty == nil || slices.Equal(s.footer(), s.shown) {
+		return
 	}
+	fmt.Fprint(s.w, s.wipe())
+	s.draw()
 }
 
-// leave ends with the footer's last state.
+// leave lets the footer stand as it is; what is printed from now on comes below it.
 func (s *screen) leave() {
-	s.refresh()
-	s.drawn = 0
+	s.drawn, s.shown = 0, nil
 	s.footer = func() []string { return nil }
 }
 
@@ -68,7 +70,8 @@ func (s *screen) draw() {
 	if size, err := unix.IoctlGetWinsize(int(s.tty.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 {
 		width = int(size.Col)
 	}
-	lines := s.footer()
+	s.shown = s.footer()
+	lines := slices.Clone(s.shown)
 	s.drawn = len(lines)
 	for i, line := range lines {
 		if runes := []rune(line); len(runes) >= width {

@@ -17,7 +17,7 @@ const (
 	// atOnce is how long a worker may take to stop everything after a second signal.
 	atOnce = 5 * time.Second
 	// revokeTimeout bounds the wish to be quick: what is not revoked by then expires with its TTL.
-	revokeTimeout = 5 * time.Second
+	revokeTimeout = 3 * time.Second
 )
 
 // Lines of the supervisor's log that "drm dev" reads.
@@ -39,8 +39,9 @@ type supervisor struct {
 	signals  <-chan os.Signal
 	lifeline <-chan struct{} // closed when whoever started us is gone; nil: nobody minds
 
-	asked  int  // how often the worker was asked to end
-	fenced bool // it was killed because its deadline had passed
+	early  []os.Signal // came before the worker could take them
+	asked  int         // how often the worker was asked to end
+	fenced bool        // it was killed because its deadline had passed
 }
 
 // watch returns the exit code once the worker has ended, nothing that it started is left and its leases are revoked.
@@ -82,8 +83,9 @@ func (s *supervisor) untilExit() syscall.WaitStatus {
 			tooLong = s.pass(sig, tooLong)
 		case <-lifeline:
 			lifeline = nil
-			s.log.Warn("the process that started this one is gone; leaving")
-			tooLong = s.pass(syscall.SIGTERM, tooLong)
+			s.log.Warn("the process that started this one is gone; ending")
+			// It was the cluster's etcd too. Two requests mean: at once; of one signal, two could become one.
+			tooLong = s.pass(syscall.SIGTERM, s.pass(syscall.SIGINT, tooLong))
 		case <-tooLong:
 			s.log.Error("worker does not end; killing it", "worker", s.worker.pid)
 			s.worker.signal(syscall.SIGKILL)
@@ -93,9 +95,14 @@ func (s *supervisor) untilExit() syscall.WaitStatus {
 	}
 }
 
-// pass gives a signal to the worker; from the second request to end on, it has a few seconds.
+// pass gives a signal to the worker; from the second request to end on, it has a few seconds. A process that has
+// only just begun would die of any signal, so they wait until the worker has said its first word.
 func (s *supervisor) pass(sig os.Signal, tooLong <-chan time.Time) <-chan time.Time {
-	s.worker.signal(sig)
+	if s.guard.latest(); s.guard.any {
+		s.worker.signal(sig)
+	} else {
+		s.early = append(s.early, sig)
+	}
 	if sig == syscall.SIGHUP {
 		return tooLong
 	}
@@ -108,6 +115,12 @@ func (s *supervisor) pass(sig os.Signal, tooLong <-chan time.Time) <-chan time.T
 // look kills a worker whose deadline has passed, however stopped or stuck it is, and returns when to look again.
 func (s *supervisor) look() time.Duration {
 	g := s.guard.latest()
+	if s.guard.any {
+		for _, sig := range s.early {
+			s.worker.signal(sig)
+		}
+		s.early = nil
+	}
 	if g.Deadline == 0 {
 		return lookEvery
 	}

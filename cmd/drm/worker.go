@@ -61,6 +61,7 @@ func work(p process, s *settings) (err error) {
 	if err != nil {
 		return exits(exitError, err)
 	}
+	guard.tell(cluster.Guarded{}) // from now on signals do what they should, and the supervisor may pass them on
 	w := &worker{node: n, abort: make(chan struct{})}
 	w.observeLogs()
 	endpoints, err := w.openStore()
