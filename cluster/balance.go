@@ -90,7 +90,7 @@ func (v *view) still(now Instant) bool {
 	if now >= c.braked || len(v.nodes) >= c.before {
 		c.braked, c.before = 0, 0
 	}
-	_, shared := v.planner()
+	shared := v.alikePlanning()
 	waiting := 0
 	for _, p := range v.members {
 		waiting += p.targets

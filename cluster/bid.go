@@ -12,16 +12,17 @@ const (
 	settleFor = 250 * time.Millisecond
 	// settleMost is for how long nodes that keep joining can put off all bids.
 	settleMost = time.Second
-	// checkpoint is how many revisions apart new plans are made while much goes on, and checkpointWait how long one is
+	// checkpoint is how many revisions apart new plans are made while much goes on, and checkpointWait for how long one is
 	// waited for.
 	checkpoint     = 64
 	checkpointWait = 100 * time.Millisecond
-	drain          = 50 * time.Millisecond
+	// drain is how long bids made from a state that nodes disagreed on may still arrive.
+	drain = 50 * time.Millisecond
 	// leastLate is how long a node must have claimed nothing for others to bid for what it is to claim.
 	leastLate = time.Second
 	// planCost is taken for the time that a new plan needs for each homeless resource, so that plans take up a
 	// quarter of a node's time at most.
-	planCost = 600 * time.Nanosecond
+	planCost = time.Microsecond
 	// recent is how long the slowest answer to a bid is remembered, and at most twice that.
 	recent = 10 * time.Second
 )
@@ -99,7 +100,7 @@ func (v *view) replan(now Instant) int {
 			slots = append(slots, s)
 		}
 	}
-	slices.SortFunc(slots, planOrder)
+	sortForPlan(slots)
 	before := make([]*peer, len(slots))
 	waited := map[*peer]Instant{}
 	for i, s := range slots {
@@ -176,7 +177,7 @@ func (v *view) dueFrom(p, me *peer, now Instant, due []*slot, limit int) []*slot
 			break
 		}
 		turns := int(max(0, v.fresh.Sub(max(idle, s.since))) / v.lateAfter())
-		if s.since > p.suspect {
+		if s.since >= p.suspect {
 			turns++
 		}
 		if turns > 0 && !s.asked && v.eligible(s, me) && v.rank(s, me, p) <= turns {
@@ -257,13 +258,13 @@ func (v *view) nextBid(now Instant) (Instant, bool) {
 	return next, some
 }
 
-// planner returns the version of the planner that this node plans by, and whether all nodes share it. While they don't, it
-// chooses targets only among those who do, and moves nothing.
-func (v *view) planner() (version int, shared bool) {
+// alikePlanning tells whether all nodes know this version of the planner. While they don't, this node chooses targets only
+// among those who do, and moves nothing.
+func (v *view) alikePlanning() bool {
 	for _, p := range v.members {
 		if !slices.Contains(p.Planners, plannerVersion) {
-			return plannerVersion, false
+			return false
 		}
 	}
-	return plannerVersion, true
+	return true
 }

@@ -23,7 +23,6 @@ type hold struct {
 	specRev int64           // its mod revision; 0: not read yet
 	refused refusal         // why nothing is run, or why a newer spec isn't
 	changed bool            // a newer good spec waits for the run to end
-	reading bool            // its spec is being read
 
 	run      *run
 	stopped  time.Time // when its last run had returned, by the wall clock

@@ -63,22 +63,6 @@ type life struct {
 	looked    Instant // when conditions were last looked at
 }
 
-// ending is why a term is to end.
-type ending struct {
-	reason string
-	err    error
-}
-
-// Why a term ended.
-const (
-	endLeaving   = "leaving"
-	endFenced    = "fenced"   // the node lease lost its trust
-	endLost      = "lost"     // the node's key or lease was deleted
-	endRestored  = "restored" // the store is another one
-	endError     = "error"
-	endDuplicate = "duplicate"
-)
-
 // New returns a loop that has not begun. It blocks on nothing.
 func New(cfg Config) (*Loop, error) {
 	if err := cfg.Validate(); err != nil {
@@ -273,11 +257,11 @@ func (l *Loop) plan(now Instant) {
 		l.tell(Event{Type: Planned, Count: l.view.replan(now)})
 	}
 	l.planned = l.planned || l.view.planned(now)
-	if version, shared := l.view.planner(); shared == l.divided {
+	if shared := l.view.alikePlanning(); shared == l.divided {
 		l.divided = !shared
 		e := Event{Type: Divided}
 		if l.divided {
-			e.Err = fmt.Errorf("plan moves: some nodes don't know version %d of the planner; upgrade them", version)
+			e.Err = fmt.Errorf("plan moves: some nodes don't know version %d of the planner; upgrade them", plannerVersion)
 		}
 		l.tell(e)
 	}
@@ -285,66 +269,6 @@ func (l *Loop) plan(now Instant) {
 		l.bid(now)
 	}
 	l.rebalance(now)
-}
-
-// fail ends the term; the first reason stands.
-func (l *Loop) fail(reason string, err error) {
-	if l.over == nil {
-		l.over = &ending{reason, err}
-	}
-}
-
-// close ends the term in the only safe order: stop renewing, cancel runners, wait until each has returned, then revoke.
-// A runner that doesn't return is dealt with by the watchdog.
-func (l *Loop) close(batches chan Batch, unfollow context.CancelFunc) {
-	cause := ErrTrustEnded
-	if l.over.reason == endLeaving {
-		cause = ErrLeaving
-	}
-	close(l.term.renewal)
-	l.past[l.term.id] = true
-	l.term.cancel(cause)
-	unfollow()
-	l.await(func() {
-		for range batches { // Follow may be blocked on it
-		}
-		l.running.Wait()
-		l.work.Wait()
-	})
-	var err error
-	l.await(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), l.term.timing.ttl/2)
-		defer cancel()
-		err = l.term.end(ctx)
-	})
-	l.tell(Event{Type: TermEnded, Term: l.term.id, Reason: l.over.reason, Err: errors.Join(l.over.err, err)})
-	l.registered, l.planned = false, false
-	l.holds = map[Key]*hold{}
-}
-
-// await does something that blocks, while the loop goes on to take back runs and results and to answer queries.
-func (l *Loop) await(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	ticker := time.NewTicker(statsEvery)
-	defer ticker.Stop()
-	for {
-		l.publishStats(l.cfg.Clock())
-		select {
-		case <-ticker.C:
-		case r := <-l.returned:
-			l.finished(r, l.cfg.Clock())
-		case g := <-l.results:
-			g()
-		case q := <-l.queries:
-			q()
-		case <-done:
-			return
-		}
-	}
 }
 
 func (l *Loop) tell(e Event) {
