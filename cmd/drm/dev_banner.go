@@ -86,7 +86,7 @@ End a node and see what happens; %[4]s:
 	worker, supervisor := strconv.Itoa(n.worker), strconv.Itoa(n.supervisor.pid)
 	for _, try := range [][2]string{
 		{"kill -9 " + worker, "its worker crashes: others take over in milliseconds"},
-		{"kill -9 " + supervisor + " " + worker, fmt.Sprintf("like a lost machine: others take over after about %v (--ttl)", d.ttl)},
+		{"kill -9 " + supervisor + " " + worker, fmt.Sprintf("like a lost machine: others wait for its lease to end (%v, --ttl) or for it to come back", d.ttl)},
 		{"kill " + supervisor, "it leaves in order: everything is handed over"},
 		{"kill -STOP " + worker, "its worker hangs: its supervisor ends it before others take over"},
 	} {
