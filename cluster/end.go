@@ -46,9 +46,15 @@ func (l *Loop) close(batches chan Batch, unfollow context.CancelFunc) {
 		l.running.Wait()
 		l.work.Wait()
 	})
+	patience := l.term.timing.ttl / 2
+	select {
+	case <-l.cfg.Abort: // whoever ends a drain wants the process gone; what isn't revoked by then expires
+		patience = min(patience, time.Second)
+	default:
+	}
 	var err error
 	l.await(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), l.term.timing.ttl/2)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		err = l.term.end(ctx)
 	})
