@@ -156,7 +156,6 @@ func (v *view) wake(now Instant) {
 		if v.notBefore[s] > now {
 			return
 		}
-		delete(v.notBefore, s)
 		v.place(s, now)
 	}
 }

@@ -20,13 +20,13 @@ func (v *view) unheldReason(s *slot, now Instant) (reason, detail string) {
 		return UnheldInvalid, v.unusable[ResourcePath(s.key)].err
 	case s.paused:
 		return UnheldPaused, "its spec says so"
+	case s.on == &v.resting:
+		wait := max(0, v.notBefore[s].Sub(now)).Round(time.Millisecond)
+		return UnheldDeleted, fmt.Sprintf("its claim was deleted while its holder lived, which may run it still; it is free in %s", wait)
 	case s.target == nil:
 		return v.pendingReason(s.class)
 	case s.holder != nil:
 		return UnheldWaiting, fmt.Sprintf("node %s is gone; when its lease %s ends, %s claims it", s.holder.id, s.lease, s.target.id)
-	case s.on == &v.resting:
-		wait := v.notBefore[s].Sub(now)
-		return UnheldDeleted, fmt.Sprintf("its claim was deleted while its holder lived; %s claims it in %s", s.target.id, max(0, wait).Round(time.Millisecond))
 	}
 	return UnheldWaiting, fmt.Sprintf("node %s is about to claim it", s.target.id)
 }

@@ -56,13 +56,15 @@ func (v *view) place(s *slot, now Instant) {
 	case s.since == 0:
 		s.since = now
 	}
+	rests := v.notBefore[s] > now
+	if !rests {
+		delete(v.notBefore, s)
+	}
 	var l *list
 	switch {
 	case s.holder != nil:
 		l = &s.holder.held
-	case v.notBefore[s] != 0:
-		l = &v.resting
-	case !s.exists():
+	case !s.exists() && !rests:
 		s.unlist()
 		v.forgetEmpty(s)
 		return
@@ -70,6 +72,8 @@ func (v *view) place(s *slot, now Instant) {
 		l = &v.invalid
 	case s.paused:
 		l = &v.paused
+	case rests:
+		l = &v.resting
 	case s.target == nil:
 		l = &s.class.pending
 	default:

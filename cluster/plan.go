@@ -46,12 +46,33 @@ func heaviestFirst(a, b *slot) int {
 	return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.hash, b.hash), a.key.Compare(b.key))
 }
 
-// planOrder is the order in which targets are chosen anew: by class, the choosiest first, then the heaviest first.
-func planOrder(a, b *slot) int {
-	if a.class != b.class {
-		return cmp.Or(cmp.Compare(len(a.class.able), len(b.class.able)), cmp.Compare(a.class.name, b.class.name))
+// sortForPlan brings slots into the order in which targets are chosen anew: by class, the choosiest first, then the heaviest
+// first. What is compared lies side by side: a million slots all over memory would take ten times as long.
+func sortForPlan(slots []*slot) {
+	type entry struct {
+		class  *class
+		hash   uint64
+		weight int32
+		slot   *slot
 	}
-	return heaviestFirst(a, b)
+	entries := make([]entry, len(slots))
+	for i, s := range slots {
+		entries[i] = entry{s.class, s.hash, s.weight, s}
+	}
+	slices.SortFunc(entries, func(a, b entry) int {
+		switch {
+		case a.class != b.class:
+			return cmp.Or(cmp.Compare(len(a.class.able), len(b.class.able)), cmp.Compare(a.class.name, b.class.name))
+		case a.weight != b.weight:
+			return cmp.Compare(b.weight, a.weight)
+		case a.hash != b.hash:
+			return cmp.Compare(a.hash, b.hash)
+		}
+		return a.slot.key.Compare(b.slot.key)
+	})
+	for i := range entries {
+		slots[i] = entries[i].slot
+	}
 }
 
 // replan chooses targets for homeless slots that have none, from the loads of their peers and nothing else: in what order
@@ -60,7 +81,7 @@ func planOrder(a, b *slot) int {
 // out a part of the plan and plans again gets the same for the rest (with classes that don't overlap), where
 // choosing greedily in turn would change half of it.
 //
-// The slots are in planOrder. aim gives a slot its target, and the target its load.
+// The slots come from sortForPlan. aim gives a slot its target, and the target its load.
 func replan(slots []*slot, aim func(*slot, *peer)) {
 	for len(slots) > 0 {
 		n := sort.Search(len(slots), func(i int) bool { return slots[i].class != slots[0].class })

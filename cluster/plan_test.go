@@ -51,7 +51,7 @@ func planned(slots []*slot) map[Key]string {
 	for _, s := range slots {
 		s.target = nil
 	}
-	slices.SortFunc(slots, planOrder)
+	sortForPlan(slots)
 	replan(slots, aimAt)
 	got := map[Key]string{}
 	for _, s := range slots {

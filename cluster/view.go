@@ -31,7 +31,7 @@ type view struct {
 
 	paused    list // unclaimed, because the spec says so
 	invalid   list // unclaimed, the spec can't be read
-	resting   list // unclaimed, not to be bid for before notBefore
+	resting   list // unclaimed, not to be bid for before notBefore; or nothing but that is left of it
 	notBefore map[*slot]Instant
 
 	listing  listing
