@@ -65,6 +65,7 @@ func TestAUserOfThePrefixAloneWillDo(t *testing.T) {
 }
 
 func TestTroubleWithUsersSaysWhatToDo(t *testing.T) {
+	t.Parallel()
 	e := guarded(t)
 	for name, c := range map[string]struct {
 		configure func(*Config)
@@ -92,6 +93,7 @@ func TestTroubleWithUsersSaysWhatToDo(t *testing.T) {
 // Tokens of etcd's simple kind live in the member's memory: a restart ends them all, as does their TTL, here 1 s.
 // Seen to fail with login.drop doing nothing.
 func TestAnExpiredTokenIsReplaced(t *testing.T) {
+	t.Parallel()
 	e := guarded(t, func(c *embed.Config) { c.AuthTokenTTL = 1 })
 	var logins atomic.Int32
 	s := open(t, e.Endpoints(), as("drm", "pass"), func(c *Config) {

@@ -15,7 +15,7 @@ import (
 )
 
 // largeHistory is the number of revisions at which keeping all of them is no longer an etcd that is just new.
-const largeHistory = 20_000
+const largeHistory = 10_000
 
 // Check tells whether this etcd will do: the error says what has to be mended first, the warnings what should
 // be. It changes nothing in etcd, and blocks for at most twice the request timeout.

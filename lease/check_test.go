@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,8 @@ func TestCheckTellsWhenNothingAnswers(t *testing.T) {
 func TestCheckWarnsOfAHistoryThatIsNeverCompacted(t *testing.T) {
 	e := etcdtest.Start(t)
 	s := open(t, e.Endpoints())
-	ctx := timeout(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	// Every request makes one revision, however much it writes.
 	work := make(chan int, largeHistory)
 	for i := range largeHistory {

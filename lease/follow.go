@@ -22,6 +22,13 @@ const (
 	maxPause = 2 * time.Second
 )
 
+// The bounds of how long a member may say nothing while it owes events or progress, before another is watched. It
+// doubles each time, because a large revision on a slow network is silent until all of it has come.
+const (
+	minSilence = time.Second
+	maxSilence = time.Minute
+)
+
 // errSilent ends a watch whose member owes events or progress and says nothing.
 var errSilent = errors.New("the watch was silent for too long")
 
@@ -32,6 +39,7 @@ type follower struct {
 	life    *life
 	rev     int64 // everything up to here has been delivered; 0: to be listed
 	member  int   // index of the member to watch
+	silence time.Duration
 	recheck time.Time
 }
 
@@ -40,7 +48,7 @@ type follower struct {
 func (s *Store) Follow(ctx context.Context, out chan<- cluster.Batch) error {
 	ctx, cancel := s.joined(ctx)
 	defer cancel()
-	f := &follower{s: s, out: out, life: s.pin.begin(), member: int(s.best.Load())}
+	f := &follower{s: s, out: out, life: s.pin.begin(), member: int(s.best.Load()), silence: minSilence}
 	f.planRecheck()
 	wait, refusals := minPause, 0
 	for {
@@ -53,7 +61,9 @@ func (s *Store) Follow(ctx context.Context, out chan<- cluster.Batch) error {
 		s.cfg.Notice(reason)
 		s.cfg.Log.Warn("following etcd starts over", "reason", reason, "revision", f.rev, "err", err)
 		if f.rev > before {
-			wait, refusals = minPause, 0
+			wait, refusals, f.silence = minPause, 0, minSilence
+		} else if errors.Is(err, errSilent) {
+			f.silence = min(2*f.silence, maxSilence)
 		}
 		if errors.Is(err, cluster.ErrRestored) {
 			return err

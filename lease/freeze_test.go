@@ -74,6 +74,7 @@ func gap(t *testing.T, s *Store, ids []cluster.LeaseID, long time.Duration, m *e
 
 // A commit and Follow move on from a frozen member too; the keepalives tell which one answers.
 func TestFollowMovesOnFromAFrozenMember(t *testing.T) {
+	t.Parallel()
 	etcd := etcdtest.Processes(t, 3)
 	s := open(t, etcd.Endpoints())
 	follower := (etcd.Leader() + 1) % 3

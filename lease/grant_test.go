@@ -34,6 +34,7 @@ func TestGrantAndRevoke(t *testing.T) {
 
 // Seen to fail with grantedBefore never called: "lease already exists".
 func TestGrantWhoseAnswerWasLostIsNoError(t *testing.T) {
+	t.Parallel()
 	e := etcdtest.Start(t)
 	p := newProxy(t, e.Endpoint)
 	s := open(t, []string{p.Endpoint, e.Endpoint})

@@ -130,10 +130,11 @@ func says(t *testing.T, err error, words ...string) {
 	}
 }
 
-// proxy passes connections on to etcd, and while deaf loses what etcd answers.
+// proxy passes connections on to etcd; while deaf it loses what etcd answers, and when slow it takes its time.
 type proxy struct {
 	Endpoint string
 	deaf     atomic.Bool
+	slow     atomic.Int64 // bytes a second; 0: no limit
 
 	mu   sync.Mutex
 	open []net.Conn
@@ -191,6 +192,9 @@ type hearing struct {
 func (h hearing) Write(b []byte) (int, error) {
 	if h.p.deaf.Load() {
 		return len(b), nil
+	}
+	if slow := h.p.slow.Load(); slow > 0 {
+		<-time.After(time.Duration(len(b)) * time.Second / time.Duration(slow))
 	}
 	return h.Conn.Write(b)
 }

@@ -14,6 +14,7 @@ import (
 // TestARestoredStoreIsNoticed starts etcd on an older copy of its data: the cluster's id stays, the revision falls.
 // Seen to fail with check() not comparing revisions: Follow waited for a revision that never came.
 func TestARestoredStoreIsNoticed(t *testing.T) {
+	t.Parallel()
 	e := etcdtest.Start(t)
 	s := open(t, e.Endpoints())
 	commit(t, s, put("claims/a/1"))
@@ -32,9 +33,12 @@ func TestARestoredStoreIsNoticed(t *testing.T) {
 	e.Dir = backup
 	e.Start(t)
 
+	late := timeout(t)
 	for err := error(nil); err == nil; {
 		select {
 		case <-f.batches:
+		case <-late.Done():
+			t.Fatal("Follow goes on")
 		case err = <-f.end:
 			if !errors.Is(err, cluster.ErrRestored) {
 				t.Fatalf("Follow ended with %v; want %v", err, cluster.ErrRestored)

@@ -109,7 +109,7 @@ func (st *stream) receive(remote pb.Lease_LeaseKeepAliveClient) error {
 		id := cluster.LeaseID(answer.ID)
 		st.mu.Lock()
 		waiting := st.sent[id]
-		if st.err != nil || len(waiting) == 0 {
+		if len(waiting) == 0 { // What an abandoned stream still says.
 			st.mu.Unlock()
 			continue
 		}

@@ -124,6 +124,7 @@ func TestTLSWithClientCertificates(t *testing.T) {
 
 // Everything changes hands, authority and all. Seen to fail with reloading.now() using the first configuration.
 func TestReloadTLSServesNewConnections(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t, t.TempDir())
 	e := secured(t, a)
 	a.leaf("node")

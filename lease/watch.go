@@ -14,9 +14,6 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 )
 
-// silence is how long a member may say nothing while it owes events or progress, before another is watched.
-const silence = time.Second
-
 // progressEvery is how often progress is asked for while it is owed: a member that lags, or whose watch is
 // catching up, doesn't answer.
 const progressEvery = 50 * time.Millisecond
@@ -24,7 +21,7 @@ const progressEvery = 50 * time.Millisecond
 // progressRequest asks where the watch stands. The watch has its stream to itself, so the answer is about it alone.
 var progressRequest = &pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}}
 
-// said is what a watch stream said: one whole response or the end.
+// said is what a watch stream said: one response or the end.
 type said struct {
 	response *pb.WatchResponse
 	err      error
@@ -70,9 +67,9 @@ func (f *follower) watch(ctx context.Context) error {
 	if err != nil {
 		return f.s.explain("watch", rpctypes.Error(err))
 	}
-	create := &pb.WatchCreateRequest{
-		Key: f.s.key(cluster.ControlFirst), RangeEnd: f.s.key(cluster.ControlEnd), StartRevision: f.rev + 1, Fragment: true,
-	}
+	// No fragments: etcd takes quadratic time to cut a response, minutes for one of 40,000 events, and they would
+	// have to be put together again, because a revision is told as a whole.
+	create := &pb.WatchCreateRequest{Key: f.s.key(cluster.ControlFirst), RangeEnd: f.s.key(cluster.ControlEnd), StartRevision: f.rev + 1}
 	// An error of Send is told by Recv.
 	_ = remote.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: create}})
 
@@ -86,7 +83,7 @@ func (f *follower) watch(ctx context.Context) error {
 }
 
 func (w *watching) run(ctx context.Context, words <-chan said, probes <-chan probe) error {
-	silent := time.NewTimer(silence)
+	silent := time.NewTimer(w.silence)
 	defer silent.Stop()
 	progress := time.NewTicker(progressEvery)
 	defer progress.Stop()
@@ -97,10 +94,10 @@ func (w *watching) run(ctx context.Context, words <-chan said, probes <-chan pro
 		select {
 		case heard := <-words:
 			err = w.hear(ctx, heard)
-			silent.Reset(silence)
+			silent.Reset(w.silence)
 		case p := <-probes:
 			if len(w.owed) == 0 {
-				silent.Reset(silence)
+				silent.Reset(w.silence)
 			}
 			err = w.owe(ctx, p)
 		case <-progress.C:
@@ -166,11 +163,11 @@ func (w *watching) hear(ctx context.Context, heard said) error {
 	if err := w.s.pin.saw(w.life, r.Header, rev); err != nil {
 		return err
 	}
-	w.rev, b.Rev = rev, rev
-	b.Fresh = w.paid()
-	if len(b.Records) == 0 && b.Fresh == 0 {
+	if len(r.Events) == 0 && rev == w.rev {
 		return nil
 	}
+	w.rev, b.Rev = rev, rev
+	b.Fresh = w.paid()
 	w.listing.note(b.Records)
 	return w.send(ctx, b)
 }
@@ -209,20 +206,10 @@ func (w *watching) paid() (at cluster.Instant) {
 	return at
 }
 
-// hear receives responses, puts fragments together and passes whole ones on.
+// hear receives responses and passes them on, until the stream or ctx ends.
 func hear(ctx context.Context, remote pb.Watch_WatchClient, words chan<- said) {
-	var whole *pb.WatchResponse
 	for {
 		r, err := remote.Recv()
-		if err == nil {
-			if whole != nil {
-				r.Events = append(whole.Events, r.Events...)
-			}
-			if whole = nil; r.Fragment {
-				whole = r
-				continue
-			}
-		}
 		select {
 		case words <- said{r, err}:
 		case <-ctx.Done():
