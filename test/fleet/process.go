@@ -55,14 +55,15 @@ func (p *Process) wait() {
 // Ended is closed once the process has ended: the kernel has closed all that it had open.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Running tells whether the process has not ended.
+// Running tells whether the process has not ended, at this very moment: Ended may be closed a little later.
 func (p *Process) Running() bool {
-	select {
-	case <-p.ended:
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.handle < 0 {
 		return false
-	default:
-		return true
 	}
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.handle), Events: unix.POLLIN}}, 0)
+	return n == 0 || err != nil
 }
 
 // Signal sends a signal; a process that has ended is left alone.

@@ -2,4 +2,7 @@
 
 package integration
 
-var buildFlags []string
+var (
+	buildFlags  []string
+	environment map[string]string
+)

@@ -1,0 +1,159 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/etcdmain"
+	"go.uber.org/zap"
+
+	"github.com/drm-cluster/drm/test/recorder"
+)
+
+const (
+	roleEtcd     = "etcd"
+	roleRecorder = "recorder"
+)
+
+// role makes this process what the first argument says, and returns when it is over; false when it says nothing. What
+// is measured must not share a process with what measures, nor does anything outlive the one that started it:
+// each role ends with its standard input.
+func role(args []string) bool {
+	if len(args) == 0 {
+		return false
+	}
+	switch args[0] {
+	case roleEtcd:
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(0)
+		}()
+		etcdmain.Main(args)
+	case roleRecorder:
+		s, err := recorder.Start("127.0.0.1")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println(s.Address())
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		s.Close()
+	default:
+		return false
+	}
+	return true
+}
+
+// helper is this program in a role.
+type helper struct {
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	stdout *bufio.Reader
+}
+
+func startHelper(args ...string) (*helper, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	h := &helper{cmd: exec.Command(program, args...)}
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "ETCD_") {
+			h.cmd.Env = append(h.cmd.Env, v)
+		}
+	}
+	if h.stdin, err = h.cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", args[0], err)
+	}
+	stdout, err := h.cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", args[0], err)
+	}
+	h.stdout = bufio.NewReader(stdout)
+	if err := h.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", args[0], err)
+	}
+	return h, nil
+}
+
+// close ends the helper; its exit status says nothing more.
+func (h *helper) close() {
+	_ = h.stdin.Close()
+	_ = h.cmd.Process.Kill()
+	_ = h.cmd.Wait()
+}
+
+// startRecorder returns once the recorder listens.
+func startRecorder() (*helper, recorder.Remote, error) {
+	h, err := startHelper(roleRecorder)
+	if err != nil {
+		return nil, recorder.Remote{}, err
+	}
+	line, err := h.stdout.ReadString('\n')
+	if err != nil {
+		h.close()
+		return nil, recorder.Remote{}, fmt.Errorf("start recorder: %w", err)
+	}
+	return h, recorder.Remote{Address: strings.TrimSpace(line)}, nil
+}
+
+// startEtcd returns once etcd answers, with a client of it. Its files are under dir, with all syncs that etcd makes.
+func startEtcd(dir string) (*helper, *clientv3.Client, error) {
+	// A name for a socket would spare the search for ports, but drm's nodes are to reach it as they reach any etcd.
+	address, err := freeAddress()
+	if err != nil {
+		return nil, nil, err
+	}
+	peer, err := freeAddress()
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := startHelper(roleEtcd, "--name=bench", "--data-dir="+filepath.Join(dir, "etcd"),
+		"--listen-client-urls=http://"+address, "--advertise-client-urls=http://"+address,
+		"--listen-peer-urls=http://"+peer, "--initial-advertise-peer-urls=http://"+peer,
+		"--initial-cluster=bench=http://"+peer, "--log-level=error", "--log-outputs="+filepath.Join(dir, "etcd.log"),
+		"--auto-compaction-mode=periodic", "--auto-compaction-retention=5m")
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: []string{"http://" + address}, DialTimeout: 5 * time.Second, Logger: zap.NewNop(),
+	})
+	if err == nil {
+		err = answers(client)
+	}
+	if err != nil {
+		h.close()
+		log, _ := os.ReadFile(filepath.Join(dir, "etcd.log"))
+		return nil, nil, fmt.Errorf("start etcd: %w\n%s", err, log)
+	}
+	return h, client, nil
+}
+
+// answers waits for a linearizable read.
+func answers(client *clientv3.Client) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		once, stop := context.WithTimeout(ctx, time.Second)
+		_, err := client.Get(once, "bench", clientv3.WithCountOnly())
+		stop()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
