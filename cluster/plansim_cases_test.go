@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -54,10 +55,9 @@ func (s *planSim) check(since Instant, want outcome) {
 	}
 }
 
-// The plan in a cluster whose nodes all see things at other moments. The figures are those of the study that chose this design: no bid is
-// lost in boots, crashes and churn, few when nodes list again or one is stuck, and nothing moves that need not. Seen to fail
-// with targets that follow the least load at the time of bidding, without settling after a join, with bids while dirty, and with
-// foreign claims not leading to a new plan.
+// The plan in a cluster whose nodes all see things at other moments. The figures are those of the study that chose this design: no
+// bid is lost in boots, crashes and churn, few when nodes list again or one is stuck, and nothing moves that need not.
+// Seen to fail with bids before a join has settled (44 % lost), and with what is under way left out of balance (351 moves for 90).
 func TestPlanAmongMany(t *testing.T) {
 	cases := []struct {
 		name string
@@ -150,6 +150,31 @@ func TestPlanAmongMany(t *testing.T) {
 	}
 }
 
+// Nodes that missed something, and so plan from another state, come to agree with the others though resources come and go all the
+// time. Seen to fail (with 3 to 11 % of bids lost for good) with disagreement ignored, with new plans at any
+// revision, and with own answers folded like what the watch brings.
+func TestDisagreementHeals(t *testing.T) {
+	s := newPlanSim(t, 1)
+	s.warm(10, 500)
+	for range 4000 {
+		s.after(0, 4*time.Second, func() { s.toggle(s.rng.IntN(1500)) })
+	}
+	for _, n := range s.nodes[:3] {
+		s.after(100*time.Millisecond, 200*time.Millisecond, func() { n.stalled = true })
+		s.after(400*time.Millisecond, 500*time.Millisecond, func() {
+			n.stalled = false
+			n.list()
+		})
+	}
+	s.run(2500 * time.Millisecond)
+	t.Logf("%d of %d bids were lost on the way", s.lost, s.bids)
+	bids, lost := s.bids, s.lost
+	s.run(1500 * time.Millisecond)
+	if s.lost > lost || s.bids == bids {
+		t.Errorf("two seconds later %d of %d bids are lost", s.lost-lost, s.bids-bids)
+	}
+}
+
 // warm has a cluster at rest, and forgets what that took.
 func (s *planSim) warm(nodes, resources int) {
 	s.add(0, resources)
@@ -171,4 +196,33 @@ func (s *planSim) toggle(i int) {
 	}
 	s.remove(ResourcePath(k))
 	s.after(10*time.Millisecond, 60*time.Millisecond, func() { s.remove(ClaimPath(k)) })
+}
+
+// crash ends a node: its key goes first, then its claims, in so many parts and in any order.
+func (s *planSim) crash(n *simulated, parts int) {
+	n.gone = true
+	s.remove(NodePath(n.id))
+	claims := s.claimsOf(n.id)
+	s.rng.Shuffle(len(claims), func(i, j int) { claims[i], claims[j] = claims[j], claims[i] })
+	for part := range slices.Chunk(claims, max(1, (len(claims)+parts-1)/parts)) {
+		slices.Sort(part)
+		s.after(0, time.Duration(parts)*10*time.Millisecond, func() { s.remove(part...) })
+	}
+}
+
+// leave has a node mark itself leaving, and go when it has nothing left.
+func (s *planSim) leave(n *simulated) {
+	s.change(n.id, func(node *Node) { node.Leaving = true })
+	var look func()
+	look = func() {
+		if n.gone {
+			return
+		}
+		if len(s.claimsOf(n.id)) == 0 {
+			s.crash(n, 1)
+			return
+		}
+		s.after(5*time.Millisecond, 5*time.Millisecond, look)
+	}
+	look()
 }

@@ -5,7 +5,6 @@ import (
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 )
@@ -239,35 +238,6 @@ func (n *simulated) give(sl *slot, to *peer) {
 			n.turn()
 		})
 	})
-}
-
-// crash ends a node: its key goes first, then its claims, in so many parts and in any order.
-func (s *planSim) crash(n *simulated, parts int) {
-	n.gone = true
-	s.remove(NodePath(n.id))
-	claims := s.claimsOf(n.id)
-	s.rng.Shuffle(len(claims), func(i, j int) { claims[i], claims[j] = claims[j], claims[i] })
-	for part := range slices.Chunk(claims, max(1, (len(claims)+parts-1)/parts)) {
-		slices.Sort(part)
-		s.after(0, time.Duration(parts)*10*time.Millisecond, func() { s.remove(part...) })
-	}
-}
-
-// leave has a node mark itself leaving, and go when it has nothing left.
-func (s *planSim) leave(n *simulated) {
-	s.change(n.id, func(node *Node) { node.Leaving = true })
-	var look func()
-	look = func() {
-		if n.gone {
-			return
-		}
-		if len(s.claimsOf(n.id)) == 0 {
-			s.crash(n, 1)
-			return
-		}
-		s.after(5*time.Millisecond, 5*time.Millisecond, look)
-	}
-	look()
 }
 
 func (v *view) peerTerm(id string) TermID {
