@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -29,20 +30,28 @@ const (
 
 // bids is what bidding needs to remember.
 type bids struct {
-	head      int64   // highest revision that the watch has brought
-	planFrom  Instant // from when a new plan is made when the log comes to a checkpoint
-	settled   Instant // by when it is made anyway; nobody bids before
-	settleEnd Instant // when it is taken for settled, whatever else joins
-	replanned Instant // no new plan before this
-	answered  []answeredBid
+	head      int64            // highest revision that the watch has brought
+	planFrom  Instant          // from when a new plan is made when the log comes to a checkpoint
+	settled   Instant          // by when it is made anyway; nobody bids before
+	settleEnd Instant          // when it is taken for settled, whatever else joins
+	replanned Instant          // no new plan before this
+	answered  []answer         // that are ahead of the view, by revision
 	slowest   [2]time.Duration // answers, in this span of recent and the one before
 	span      Instant          // when this span began
 }
 
-// answeredBid is a bid whose answer is ahead of the view.
-type answeredBid struct {
+// answer is what an answer told of a slot ahead of the view: until the view has come to that revision, it counts.
+type answer struct {
 	slot *slot
 	rev  int64
+	bid  bool // of ours
+}
+
+// ahead keeps an answer until the view is there. Answers come nearly in order, so its place is near the end; looking through
+// them all, each time, made a hundred thousand claims cost a minute when the watch was slow.
+func (b *bids) ahead(a answer) {
+	i, _ := slices.BinarySearchFunc(b.answered, a.rev+1, func(a answer, rev int64) int { return cmp.Compare(a.rev, rev) })
+	b.answered = slices.Insert(b.answered, i, a)
 }
 
 func (b *bids) joined(now Instant) {
@@ -210,25 +219,24 @@ func (v *view) bidAnswered(s *slot, took time.Duration, rev int64) {
 		b.slowest[1], b.slowest[0], b.span = b.slowest[0], 0, v.fresh
 	}
 	b.slowest[0] = max(b.slowest[0], took)
-	b.answered = append(b.answered, answeredBid{s, rev})
-	v.reach(v.rev)
+	b.ahead(answer{s, rev, true})
+	v.reach()
 }
 
 // reach frees what answers told of that the view has reached.
-func (v *view) reach(rev int64) {
-	v.bids.answered = slices.DeleteFunc(v.bids.answered, func(a answeredBid) bool {
-		if a.rev > rev {
-			return false
+func (v *view) reach() {
+	b := &v.bids
+	for len(b.answered) > 0 && b.answered[0].rev <= v.rev {
+		a := b.answered[0]
+		b.answered = b.answered[1:]
+		if _, ahead := v.counted[a.slot]; a.bid {
+			a.slot.asked = false
+		} else if ahead && a.slot.claim <= v.rev {
+			delete(v.counted, a.slot)
+		} else {
+			continue // the watch has told of it, and the slot may be forgotten already
 		}
-		a.slot.asked = false
 		v.forgetEmpty(a.slot)
-		return true
-	})
-	for s := range v.counted {
-		if s.claim <= rev {
-			delete(v.counted, s)
-			v.forgetEmpty(s)
-		}
 	}
 }
 

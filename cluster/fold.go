@@ -71,7 +71,7 @@ func (v *view) fold(b Batch, now Instant, touched func(*slot, Record)) {
 	v.fresh = max(v.fresh, b.Fresh)
 	if b.Rev > v.rev {
 		v.rev = b.Rev
-		v.reach(v.rev)
+		v.reach()
 	}
 }
 

@@ -58,6 +58,7 @@ func (v *view) learn(s *slot, r Record, touched func(*slot, Record)) {
 	if _, ahead := v.counted[s]; !ahead {
 		v.counted[s] = s.lease
 	}
+	v.bids.ahead(answer{slot: s, rev: r.Rev})
 	s.claim, s.lease = r.Rev, r.Lease
 	if r.Deleted {
 		s.lease = 0
