@@ -13,7 +13,10 @@ func (l *Loop) touched(s *slot, rec Record) {
 		if l.term == nil || s.lease == 0 || s.lease.Term() != l.term.id || l.term.index[s.lease] == nil {
 			return
 		}
-		h = &hold{key: s.key, since: l.cfg.Clock(), how: ChangeAdopted}
+		h = &hold{key: s.key, how: ChangeAdopted}
+		if a, bid := l.asking[s.key]; bid {
+			h.how, h.gap = a.how, a.gap
+		}
 		l.holds[s.key] = h
 	}
 	h.slot = s
@@ -70,12 +73,19 @@ func (l *Loop) bid(now Instant) {
 	}
 }
 
+// asking is what is remembered of a bid until it is answered: the watch may bring the claim before the answer does.
+type asking struct {
+	how string
+	gap gap
+}
+
 func (l *Loop) bidFor(s *slot, on *lease, now Instant) {
-	key, since := s.key, l.view.unheldSince(s)
-	how := ChangeNew
+	key := s.key
+	a := asking{how: ChangeNew}
 	if s.claim != 0 {
-		how = ChangeTakeover
+		a = asking{how: ChangeTakeover, gap: gap{from: l.view.unheldSince(s)}}
 	}
+	l.asking[key] = a
 	s.asked = true
 	l.post(request{
 		op: Op{
@@ -84,6 +94,7 @@ func (l *Loop) bidFor(s *slot, on *lease, now Instant) {
 		},
 		on: on,
 		then: func(res Result, ans Answer, err error) {
+			delete(l.asking, key)
 			answered := l.cfg.Clock()
 			l.view.bidAnswered(s, answered.Sub(now), ans.Rev)
 			switch {
@@ -94,13 +105,12 @@ func (l *Loop) bidFor(s *slot, on *lease, now Instant) {
 				l.tell(Event{Type: BidLost, Key: key})
 			default:
 				l.tell(Event{Type: BidWon, Key: key, Epoch: ans.Rev})
-				if h := l.holds[key]; h != nil && h.epoch == 0 {
-					h.how = how
-					if how == ChangeTakeover {
-						h.gap.from = since
-					}
+			}
+			if h := l.holds[key]; h != nil {
+				if res.Done {
 					l.learn(h, res.Read)
 				}
+				l.touch(h)
 			}
 		},
 	})

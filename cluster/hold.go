@@ -12,11 +12,10 @@ import (
 type hold struct {
 	key   Key
 	slot  *slot
-	lease *lease  // that the claim is on
-	epoch int64   // newest mod revision of the claim
-	spent int64   // epochs up to this one never run again
-	since Instant // when it arrived
-	how   string  // how it arrived: one of the Change constants
+	lease *lease // that the claim is on
+	epoch int64  // newest mod revision of the claim
+	spent int64  // epochs up to this one never run again
+	how   string // how it arrived: one of the Change constants
 	gap   gap
 
 	spec    json.RawMessage // the last good one
@@ -157,7 +156,9 @@ func (l *Loop) attach(h *hold) bool {
 func (l *Loop) begin(h *hold, now Instant) {
 	switch {
 	case h.specRev == 0:
-		l.read(h)
+		if _, bid := l.asking[h.key]; !bid { // the answer to a bid brings the spec
+			l.read(h)
+		}
 	case h.blocked() || now < h.retryAt:
 	case l.leaving && h.slot.target != nil:
 		// It waits for pump to hand it off; a new run would only be stopped again.

@@ -42,6 +42,7 @@ type life struct {
 	holds  map[Key]*hold
 	alarms alarms
 	out    outbox
+	asking map[Key]asking // bids under way
 
 	listed, registering, registered, planned bool
 	divided                                  bool // nodes share no version of the planner
@@ -53,6 +54,7 @@ type life struct {
 	intake     *lease // that this node's key names
 	open       *lease // the lease that own bids go on at present
 	granting   int
+	grantPause Instant // no lease is asked for before this, since the last was refused
 
 	moves     []moving
 	sending   map[string]int // moves under way, by target
@@ -61,6 +63,8 @@ type life struct {
 	probing   bool
 	bidPause  Instant
 	looked    Instant // when conditions were last looked at
+
+	askPause Instant // no lease, probe or word about this node before this, since the last one was refused
 }
 
 // New returns a loop that has not begun. It blocks on nothing.
@@ -106,7 +110,7 @@ const tick = 100 * time.Millisecond
 // serve is one term, from listing to revoking.
 func (l *Loop) serve(ctx context.Context) ending {
 	l.life = life{
-		term: newTerm(&l.cfg, l.wake), holds: map[Key]*hold{}, sending: map[string]int{},
+		term: newTerm(&l.cfg, l.wake), holds: map[Key]*hold{}, asking: map[Key]asking{}, sending: map[string]int{},
 		out: outbox{queues: map[LeaseID][]request{}},
 	}
 	batches := make(chan Batch, 16)

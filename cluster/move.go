@@ -143,7 +143,7 @@ func (l *Loop) handOff(h *hold) {
 
 // probe makes a write that harms nothing, to see whether writes get through.
 func (l *Loop) probe() {
-	if l.probing {
+	if l.probing || l.cfg.Clock() < l.askPause {
 		return
 	}
 	l.probing = true
@@ -153,7 +153,10 @@ func (l *Loop) probe() {
 			If:   []Guard{{NodePath(self), l.view.peer(self).rev}},
 			Path: StatePath(Key{"node", self}, "probe"), Value: l.claimValue, Lease: l.term.id.Lease(0),
 		},
-		then: func(Result, Answer, error) { l.probing = false },
+		then: func(_ Result, _ Answer, err error) {
+			l.probing = false
+			l.refrain(err)
+		},
 	})
 }
 
@@ -190,7 +193,7 @@ func (l *Loop) renewIntake(now Instant) {
 	}
 	l.intake = c
 	gone := c == nil || c.lost.Load()
-	if l.leaving || l.publishing || l.granting > 0 || !gone && p.onIntake < intakeQuota*9/10 {
+	if l.leaving || l.publishing || l.granting > 0 || now < l.grantPause || now < l.askPause || !gone && p.onIntake < intakeQuota*9/10 {
 		return
 	}
 	for _, h := range l.holds {
@@ -202,6 +205,7 @@ func (l *Loop) renewIntake(now Instant) {
 	l.grant(func(next *lease, err error) {
 		l.publishing = false
 		if err != nil {
+			l.grantPause = l.cfg.Clock().Add(retryPause)
 			return
 		}
 		next.intake = true
@@ -211,7 +215,7 @@ func (l *Loop) renewIntake(now Instant) {
 
 // publish rewrites this node's key.
 func (l *Loop) publish(change func(*Node)) {
-	if l.publishing {
+	if l.publishing || l.cfg.Clock() < l.askPause {
 		return
 	}
 	l.publishing = true
@@ -223,7 +227,10 @@ func (l *Loop) publish(change func(*Node)) {
 			If:   []Guard{{NodePath(p.id), p.rev}},
 			Path: NodePath(p.id), Value: nodeText(next), Lease: l.term.id.Lease(0),
 		},
-		then: func(Result, Answer, error) { l.publishing = false },
+		then: func(_ Result, _ Answer, err error) {
+			l.publishing = false
+			l.refrain(err)
+		},
 	})
 }
 

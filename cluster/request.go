@@ -158,7 +158,7 @@ func (l *Loop) free(now Instant) int {
 // provide sees to it that there is room for n more claims, and some to spare.
 func (l *Loop) provide(n int, now Instant) {
 	const spare = maxOnLease / 2
-	for l.granting < maxRequests && l.free(now) < n+spare {
+	for now >= l.askPause && l.granting < maxRequests && l.free(now) < n+spare {
 		l.granting++
 		l.grant(func(c *lease, err error) { l.granting-- })
 	}
@@ -167,12 +167,18 @@ func (l *Loop) provide(n int, now Instant) {
 // grant asks for one more claim lease and calls then, on the loop, once it is usable or refused.
 func (l *Loop) grant(then func(*lease, error)) {
 	term := l.term
-	id := term.name()
+	id, ok := term.name()
+	if !ok {
+		l.fail(endError, errUsedUp)
+		then(nil, errUsedUp)
+		return
+	}
 	ctx, cancel := context.WithTimeout(term.ctx, term.timing.ttl/2)
 	l.work.Go(func() {
 		c, err := term.grant(ctx, id)
 		cancel()
 		l.results <- func() {
+			l.refrain(err)
 			if err == nil {
 				c.idle = l.cfg.Clock()
 				term.add(c)
@@ -180,6 +186,15 @@ func (l *Loop) grant(then func(*lease, error)) {
 			then(c, err)
 		}
 	})
+}
+
+var errUsedUp = errors.New("grant lease: all 65,536 lease numbers of this term are used; it ends, and another begins")
+
+// refrain has the node wait before it asks again: a store that is full refuses at once, as often as it is asked.
+func (l *Loop) refrain(err error) {
+	if err != nil {
+		l.askPause = l.cfg.Clock().Add(retryPause)
+	}
 }
 
 // sweep revokes leases that are lost, once no runner is left on them, and those that nothing has been on for a while.

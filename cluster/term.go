@@ -13,6 +13,9 @@ import (
 // maxOnLease is how many claims one lease may carry. etcd deletes what is on a lease in one step that stops all else.
 const maxOnLease = 1000
 
+// maxLeases is how many leases a term can name: 16 bits.
+const maxLeases = 1 << 16
+
 // term is one life of this node's leases. Its goroutines renew them, watch over their deadlines and follow the
 // store; end joins them all.
 type term struct {
@@ -58,11 +61,16 @@ func (t *term) begin(node *lease, timing timing) {
 
 func (t *term) all() []*lease { return *t.leases.Load() }
 
-// name reserves the next lease id, telling the supervisor before the store can know it.
-func (t *term) name() LeaseID {
-	id := t.id.Lease(int(t.named.Add(1)) - 1)
+// name reserves the next lease id, telling the supervisor before the store can know it. It returns false when the term
+// has used up its numbers: none is used twice, since a request that is still on its way may name it.
+func (t *term) name() (LeaseID, bool) {
+	n := int(t.named.Load())
+	if n == maxLeases {
+		return 0, false
+	}
+	t.named.Add(1)
 	t.report()
-	return id
+	return t.id.Lease(n), true
 }
 
 func (t *term) add(l *lease) {
@@ -95,7 +103,8 @@ func (t *term) grant(ctx context.Context, id LeaseID) (*lease, error) {
 // grantNode asks for the node lease. A TTL longer than asked for tells of a long election timeout: if it leaves too little
 // trust, a longer one is asked for.
 func (t *term) grantNode(ctx context.Context) (*lease, timing, error) {
-	timing, id := t.timing, t.name()
+	timing := t.timing
+	id, _ := t.name() // the first
 	for {
 		sentAt := t.cfg.Clock()
 		ttl, err := t.cfg.Store.Grant(ctx, id, timing.ttl)
