@@ -18,7 +18,8 @@ import (
 // guarded starts an etcd with authentication on, where user drm may use /drm/ only.
 func guarded(t *testing.T, configure ...func(*embed.Config)) *etcdtest.Server {
 	t.Helper()
-	e := etcdtest.Start(t, configure...)
+	cheap := func(c *embed.Config) { c.BcryptCost = 4 }
+	e := etcdtest.Start(t, append(configure, cheap)...)
 	c, ctx := etcdtest.Client(t, e.Endpoints()), timeout(t)
 	steps := []func() error{
 		func() error { _, err := c.UserAdd(ctx, "root", "secret"); return err },

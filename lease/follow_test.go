@@ -43,11 +43,11 @@ func TestFollowTellsALargeRevisionInOneBatch(t *testing.T) {
 	p := newProxy(t, e.Endpoint)
 	direct, s := open(t, e.Endpoints()), open(t, []string{p.Endpoint})
 	grant(t, direct, 1<<16, time.Minute)
-	const requests, each = 250, 100
+	const requests, each = 100, 100
 	for r := range requests {
 		var ops []cluster.Op
 		for i := range each {
-			ops = append(ops, cluster.Op{Path: fmt.Sprintf("claims/a/%070d", r*each+i), Lease: 1 << 16})
+			ops = append(ops, cluster.Op{Path: fmt.Sprintf("claims/a/%0230d", r*each+i), Lease: 1 << 16})
 		}
 		commit(t, direct, ops...)
 	}

@@ -112,7 +112,7 @@ func TestTLSWithClientCertificates(t *testing.T) {
 	}
 	follow(t, s).complete()
 
-	quick := func(c *Config) { c.RequestTimeout = 500 * time.Millisecond }
+	quick := func(c *Config) { c.RequestTimeout = 3 * time.Second }
 	stranger := open(t, e.Endpoints(), func(c *Config) { c.InsecureSkipVerify = true }, quick)
 	if _, err := stranger.Check(timeout(t)); err == nil {
 		t.Error("a client without a certificate was let in")
