@@ -137,9 +137,9 @@ func (s *stage) tally(ctx context.Context, node *fleet.Node) error {
 }
 
 // start starts the nodes, all at once.
-func (s *stage) start(ctx context.Context, flags ...string) error {
+func (s *stage) start(ctx context.Context) error {
 	for i := range nodes {
-		if _, err := s.Launch(fmt.Sprintf("n%d", i+1), flags...); err != nil {
+		if _, err := s.Launch(nodeID(i)); err != nil {
 			return err
 		}
 	}
@@ -151,13 +151,15 @@ func (s *stage) start(ctx context.Context, flags ...string) error {
 	return nil
 }
 
-// put puts the resources.
-func (s *stage) put(ctx context.Context) error {
+func nodeID(i int) string { return fmt.Sprintf("n%d", i+1) }
+
+// put puts the resources, to be connected to an address.
+func (s *stage) put(ctx context.Context, address string) error {
 	specs := map[string]string{}
 	for i := range s.n {
 		id := fmt.Sprintf("r%d", i)
 		specs[cluster.ResourcePath(cluster.Key{Kind: "websocket", ID: id})] = fmt.Sprintf(`{"url": %q}`,
-			recorder.URL(s.seen.Address, id))
+			recorder.URL(address, id))
 	}
 	return s.PutAll(ctx, specs)
 }
@@ -167,7 +169,7 @@ func (s *stage) populate(ctx context.Context) error {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	if err := s.put(ctx); err != nil {
+	if err := s.put(ctx, s.seen.Address); err != nil {
 		return err
 	}
 	return s.balanced(ctx, nodes)
