@@ -55,6 +55,17 @@ func (m *Memory) Leases() (ids []cluster.LeaseID) {
 	return ids
 }
 
+// TimeToLive returns how long the store would go on to keep a lease that nobody renews any more, and whether it
+// exists. While the leader stands still that may be negative.
+func (m *Memory) TimeToLive(id cluster.LeaseID) (left time.Duration, exists bool) {
+	m.do(func(now cluster.Instant) {
+		if l := m.state.leases[id]; l != nil {
+			left, exists = l.expires.Sub(now), true
+		}
+	})
+	return left, exists
+}
+
 // RevokeLease ends a lease, deletes its keys in one revision and tells whether it existed.
 func (m *Memory) RevokeLease(id cluster.LeaseID) (existed bool) {
 	m.do(func(now cluster.Instant) {
