@@ -59,10 +59,11 @@ func (l *lease) renewed(a Ack, now Instant, t timing) {
 	}
 }
 
-// lose ends trust for good and cancels every runner on the lease.
+// lose ends trust for good and cancels every runner on the lease, in this order: whoever sees that a lease is lost can ask
+// its context why.
 func (l *lease) lose(cause error) {
-	l.lost.Store(true)
 	l.cancel(cause)
+	l.lost.Store(true)
 }
 
 var (
