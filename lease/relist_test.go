@@ -28,7 +28,7 @@ func TestFollowListsInTheBackground(t *testing.T) {
 	written := make(chan int64, 1)
 	go func() {
 		var rev int64
-		for i := range 200 {
+		for i := range 500 {
 			a, err := direct.Commit(t.Context(), []cluster.Op{{Path: fmt.Sprintf("claims/a/%02d", i*7%40), Delete: i%2 == 1}})
 			if err != nil {
 				break
