@@ -105,7 +105,16 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
+// tick is how often the loop turns when nothing happens.
 const tick = 100 * time.Millisecond
+
+// untilDue returns how long the loop may sleep when nothing happens.
+func (l *Loop) untilDue(now Instant) time.Duration {
+	if next, some := l.view.nextBid(now); some {
+		return min(tick, next.Sub(now))
+	}
+	return tick
+}
 
 // serve is one term, from listing to revoking.
 func (l *Loop) serve(ctx context.Context) ending {
@@ -124,8 +133,8 @@ func (l *Loop) serve(ctx context.Context) ending {
 			l.results <- func() { l.unfollowed(err) }
 		}
 	})
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
+	timer := time.NewTimer(tick)
+	defer timer.Stop()
 	leave := ctx.Done()
 	for l.over == nil {
 		select {
@@ -142,7 +151,7 @@ func (l *Loop) serve(ctx context.Context) ending {
 		case f := <-l.queries:
 			f()
 		case <-l.wake:
-		case <-ticker.C:
+		case <-timer.C:
 		case <-leave:
 			leave = nil
 			l.leaving, l.leaveBy = true, l.cfg.Clock().Add(l.cfg.DrainTimeout)
@@ -150,7 +159,9 @@ func (l *Loop) serve(ctx context.Context) ending {
 			l.leaving = true
 			l.fail(endLeaving, nil)
 		}
-		l.turn(l.cfg.Clock(), len(batches)+len(l.results) == 0)
+		now := l.cfg.Clock()
+		l.turn(now, len(batches)+len(l.results) == 0)
+		timer.Reset(l.untilDue(now))
 	}
 	l.close(batches, unfollow)
 	return *l.over
