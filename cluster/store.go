@@ -17,7 +17,8 @@ type Store interface {
 	Follow(ctx context.Context, out chan<- Batch) error
 
 	// Grant creates a lease under the id given, and returns the TTL granted, which may be longer than ttl
-	// (whole seconds). Granting again what this call's own retry already granted is no error.
+	// (whole seconds). Granting again what this call's own retry already granted is no error. A caller whose Grant went wrong
+	// takes a new id: the lease may exist.
 	Grant(ctx context.Context, id LeaseID, ttl time.Duration) (time.Duration, error)
 
 	// Renew renews leases once and calls ack, one call at a time, as answers come; it returns when all have
@@ -44,7 +45,7 @@ var (
 	// ErrRefused: the store took nothing of the request and says why (no space, no permission).
 	ErrRefused = errors.New("refused by the store")
 	// ErrRestored: the store is not the one it was: another cluster id, or a revision below one already
-	// seen. Every lease and view taken from it is void.
+	// seen. Every lease and view taken from it is void. Commit answers so until Follow is called again.
 	ErrRestored = errors.New("the store was restored or replaced")
 )
 
@@ -73,7 +74,8 @@ type Batch struct {
 	// revision at which the range was listed.
 	Rev int64
 	// Listing marks a page of a listing, whose records are in no order; Complete marks its last page: what the
-	// listing did not name and is not newer than Rev has been deleted.
+	// listing did not name and is not newer than Rev has been deleted. A page of another Rev before that begins a new
+	// listing: the one before was cut off. Newer changes may come between the pages.
 	Listing, Complete bool
 	// Fresh, when not 0: this batch and those before it hold everything committed before this instant.
 	Fresh Instant
