@@ -43,6 +43,8 @@ func TestShortPause(t *testing.T) {
 // on the old ones, they close within a second of waking up, and a dial from there carries the older epoch.
 //
 // It matters who wakes up first: a supervisor ends its worker, a worker alone has to find out by itself.
+//
+// Seen to fail: with the websocket's writes not asking whether trust has ended, the worker that wakes first answers a ping.
 func TestPausedWorkerAndSupervisor(t *testing.T) {
 	for name, wake := range map[string]func(*world, *fleet.Node){
 		"supervisor wakes first": func(w *world, n *fleet.Node) {
