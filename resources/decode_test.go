@@ -40,6 +40,7 @@ func TestDecodeTells(t *testing.T) {
 		"{\"url\": \"a\"}\n{}":              "line 2, column 1: the spec is not JSON",
 		"{\"url\": \"a\xff\"}":              "line 1, column 11: the spec is not valid UTF-8",
 		"{\n  \"ur\": 1}":                   `line 2, column 3: ur is not a known field; did you mean "url"?`,
+		"{\"ulr\": 1}":                      `line 1, column 2: ulr is not a known field; did you mean "url"?`,
 		"{\"URL\": 1}":                      `did you mean "url"?`,
 		"{\"zzzzzz\": 1}":                   "known are codes, count, inner",
 		"{\"inner\": {\"limits\": 1}}":      `line 1, column 12: inner.limits is not a known field; did you mean "limit"?`,

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/nearest"
 )
 
 // field is one field of a struct as a spec names it.
@@ -75,43 +76,10 @@ func unknown(key string, known []field) string {
 		names[i] = f.name
 	}
 	slices.Sort(names)
-	if near := nearest(key, names); near != "" {
+	if near := nearest.Name(key, names); near != "" {
 		return fmt.Sprintf("is not a known field; did you mean %q?", near)
 	}
 	return "is not a known field; known are " + strings.Join(names, ", ")
-}
-
-// nearest is the name that key was probably meant to be, "" if none is alike: the one with the least
-// edit distance, if at most half of the key would have to change.
-func nearest(key string, names []string) string {
-	best, least := "", len(key)/2+1
-	for _, name := range names {
-		if d := distance(strings.ToLower(key), name); d < least || d == 0 {
-			best, least = name, d
-		}
-	}
-	return best
-}
-
-// distance is the edit distance of two words: how many letters to insert, delete or change (Levenshtein, 1966).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // found names the type of a JSON value as people call it.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/drm-cluster/drm/nearest"
 )
 
 const (
@@ -161,4 +163,13 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 		}
 	})
 	return fmt.Errorf("%w%s", err, didYouMean("--"+unknown.GetSpecifiedName(), names))
+}
+
+// didYouMean is a question that names the known name that was meant, or nothing when none is alike.
+func didYouMean(name string, known []string) string {
+	meant := nearest.Name(name, known)
+	if meant == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", meant)
 }
