@@ -133,6 +133,9 @@ func (l *Loop) read(h *hold) {
 				return
 			}
 			l.learn(h, res.Read)
+			if h.specRev == 0 {
+				l.pause(h) // it was removed, and the watch is to tell of that
+			}
 		},
 	})
 }

@@ -64,7 +64,7 @@ type life struct {
 	bidPause  Instant
 	looked    Instant // when conditions were last looked at
 
-	askPause Instant // no lease, probe or word about this node before this, since the last one was refused
+	askPause Instant // no lease, probe or word about this node is asked for before this
 }
 
 // New returns a loop that has not begun. It blocks on nothing.

@@ -137,6 +137,9 @@ func (l *Loop) handOff(h *hold) {
 			}
 			l.unmove(h)
 			l.resume(h, err)
+			if err == nil && !res.Done {
+				l.pause(h) // the watch is to tell what became of the target before it is tried again
+			}
 		},
 	})
 }
@@ -153,9 +156,9 @@ func (l *Loop) probe() {
 			If:   []Guard{{NodePath(self), l.view.peer(self).rev}},
 			Path: StatePath(Key{"node", self}, "probe"), Value: l.claimValue, Lease: l.term.id.Lease(0),
 		},
-		then: func(_ Result, _ Answer, err error) {
+		then: func(Result, Answer, error) {
 			l.probing = false
-			l.refrain(err)
+			l.refrain()
 		},
 	})
 }
@@ -227,9 +230,9 @@ func (l *Loop) publish(change func(*Node)) {
 			If:   []Guard{{NodePath(p.id), p.rev}},
 			Path: NodePath(p.id), Value: nodeText(next), Lease: l.term.id.Lease(0),
 		},
-		then: func(_ Result, _ Answer, err error) {
+		then: func(Result, Answer, error) {
 			l.publishing = false
-			l.refrain(err)
+			l.refrain()
 		},
 	})
 }

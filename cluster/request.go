@@ -178,10 +178,11 @@ func (l *Loop) grant(then func(*lease, error)) {
 		c, err := term.grant(ctx, id)
 		cancel()
 		l.results <- func() {
-			l.refrain(err)
 			if err == nil {
 				c.idle = l.cfg.Clock()
 				term.add(c)
+			} else {
+				l.refrain()
 			}
 			then(c, err)
 		}
@@ -190,12 +191,9 @@ func (l *Loop) grant(then func(*lease, error)) {
 
 var errUsedUp = errors.New("grant lease: all 65,536 lease numbers of this term are used; it ends, and another begins")
 
-// refrain has the node wait before it asks again: a store that is full refuses at once, as often as it is asked.
-func (l *Loop) refrain(err error) {
-	if err != nil {
-		l.askPause = l.cfg.Clock().Add(retryPause)
-	}
-}
+// refrain has the node wait before it asks again: a store that is full refuses at once, as often as it is asked, and a watch
+// that lags shows late what was written.
+func (l *Loop) refrain() { l.askPause = l.cfg.Clock().Add(retryPause) }
 
 // sweep revokes leases that are lost, once no runner is left on them, and those that nothing has been on for a while.
 func (l *Loop) sweep(now Instant) {
