@@ -10,29 +10,50 @@ import (
 
 const maxExamples = 100
 
-// unheldReason says why no living node holds a resource: one of the Unheld constants and a sentence for people; "" when
-// one does, or nobody should.
-func (v *view) unheldReason(s *slot, now Instant) (reason, detail string) {
+// unheldReason says why no living node holds a resource: one of the Unheld constants; "" when one does, or nobody should.
+func (v *view) unheldReason(s *slot) string {
 	switch {
 	case !s.exists() || !s.unheld():
-		return "", ""
+		return ""
 	case s.bad:
-		return UnheldInvalid, v.unusable[ResourcePath(s.key)].err
+		return UnheldInvalid
 	case s.paused:
-		return UnheldPaused, "its spec says so"
+		return UnheldPaused
 	case s.on == &v.resting:
-		wait := max(0, v.notBefore[s].Sub(now)).Round(time.Millisecond)
-		return UnheldDeleted, fmt.Sprintf("its claim was deleted while its holder lived, which may run it still; it is free in %s", wait)
+		return UnheldDeleted
 	case s.target == nil:
 		return v.pendingReason(s.class)
-	case s.holder != nil:
-		return UnheldWaiting, fmt.Sprintf("node %s is gone; when its lease %s ends, %s claims it", s.holder.id, s.lease, s.target.id)
 	}
-	return UnheldWaiting, fmt.Sprintf("node %s is about to claim it", s.target.id)
+	return UnheldWaiting
+}
+
+// unheldDetail says the same in a sentence for people.
+func (v *view) unheldDetail(s *slot, reason string, now Instant) string {
+	switch reason {
+	case UnheldInvalid:
+		return v.unusable[ResourcePath(s.key)].err
+	case UnheldPaused:
+		return "its spec says so"
+	case UnheldDeleted:
+		wait := max(0, v.notBefore[s].Sub(now)).Round(time.Millisecond)
+		return fmt.Sprintf("its claim was deleted while its holder lived, which may run it still; it is free in %s", wait)
+	case UnheldCapacity:
+		return fmt.Sprintf("all %d nodes that could are full; raise --capacity or add a node", len(s.class.able))
+	case UnheldNoNode:
+		return fmt.Sprintf("none of %d nodes is to be given anything: all are cordoned, leaving or of another version", len(v.members))
+	case UnheldKind:
+		return fmt.Sprintf("no node runs kind %s; the nodes run %s", s.key.Kind, strings.Join(v.kindsTaken(), ", "))
+	case UnheldRequires:
+		return fmt.Sprintf("no node that runs kind %s has the labels required:%s", s.key.Kind, strings.TrimPrefix(s.class.name, s.class.kind))
+	}
+	if s.holder != nil {
+		return fmt.Sprintf("node %s is gone; when its lease %s ends, %s claims it", s.holder.id, s.lease, s.target.id)
+	}
+	return fmt.Sprintf("node %s is about to claim it", s.target.id)
 }
 
 // pendingReason says why nobody can take resources of a class.
-func (v *view) pendingReason(c *class) (reason, detail string) {
+func (v *view) pendingReason(c *class) string {
 	takers, run := 0, 0
 	for _, p := range v.members {
 		if p.takes() {
@@ -44,13 +65,27 @@ func (v *view) pendingReason(c *class) (reason, detail string) {
 	}
 	switch {
 	case len(c.able) > 0:
-		return UnheldCapacity, fmt.Sprintf("all %d nodes that could are full; raise --capacity or add a node", len(c.able))
+		return UnheldCapacity
 	case takers == 0:
-		return UnheldNoNode, fmt.Sprintf("none of %d nodes is to be given anything: all are cordoned, leaving or of another version", len(v.members))
+		return UnheldNoNode
 	case run == 0:
-		return UnheldKind, fmt.Sprintf("no node runs kind %s", c.kind)
+		return UnheldKind
 	}
-	return UnheldRequires, fmt.Sprintf("no node that runs kind %s has the labels required:%s", c.kind, strings.TrimPrefix(c.name, c.kind))
+	return UnheldRequires
+}
+
+// kindsTaken are the kinds that some node runs which may be given something.
+func (v *view) kindsTaken() []string {
+	var kinds []string
+	for _, p := range v.members {
+		for _, kind := range p.Kinds {
+			if p.takes() && !slices.Contains(kinds, kind) {
+				kinds = append(kinds, kind)
+			}
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
 }
 
 // unheldLists yields the lists of those without a holder with the reason that all on one share. One kind is left out: what a
@@ -60,8 +95,7 @@ func (v *view) unheldLists(yield func(reason string, l *list)) {
 	yield(UnheldInvalid, &v.invalid)
 	yield(UnheldDeleted, &v.resting)
 	for _, c := range v.classes {
-		reason, _ := v.pendingReason(c)
-		yield(reason, &c.pending)
+		yield(v.pendingReason(c), &c.pending)
 	}
 	for _, p := range v.members {
 		yield(UnheldWaiting, &p.wanted)
@@ -135,21 +169,20 @@ func (v *view) clusterInfo(now Instant, wall time.Time) ClusterInfo {
 	for _, p := range slices.SortedFunc(maps.Values(v.terms), byID) {
 		info.Nodes = append(info.Nodes, NodeInfo{ID: p.id, State: p.state(), Held: p.held.n, Load: p.load, Node: p.Node})
 	}
-	info.Held = v.resources
+	var unheld []*slot
 	add := func(l *list) {
 		for s := range l.all() {
-			p := v.pendingInfo(s, now, wall)
-			if p == nil {
+			reason := v.unheldReason(s)
+			if reason == "" {
 				continue
 			}
-			u := info.Pending[p.Reason]
-			if u.Count == 0 || p.Since.Before(u.Oldest) {
-				u.Oldest = p.Since
+			u, since := info.Pending[reason], wall.Add(s.since.Sub(now))
+			if u.Count == 0 || since.Before(u.Oldest) {
+				u.Oldest = since
 			}
 			u.Count++
-			info.Pending[p.Reason] = u
-			info.Held--
-			info.Examples = append(info.Examples, *p)
+			info.Pending[reason] = u
+			unheld = append(unheld, s)
 		}
 	}
 	v.unheldLists(func(_ string, l *list) { add(l) })
@@ -158,8 +191,11 @@ func (v *view) clusterInfo(now Instant, wall time.Time) ClusterInfo {
 			add(&p.held)
 		}
 	}
-	slices.SortFunc(info.Examples, func(a, b PendingInfo) int { return a.Key.Compare(b.Key) })
-	info.Examples = info.Examples[:min(len(info.Examples), maxExamples)]
+	info.Held = v.resources - len(unheld)
+	slices.SortFunc(unheld, func(a, b *slot) int { return a.key.Compare(b.key) })
+	for _, s := range unheld[:min(len(unheld), maxExamples)] {
+		info.Examples = append(info.Examples, *v.pendingInfo(s, now, wall))
+	}
 	for _, path := range slices.Sorted(maps.Keys(v.unusable)) {
 		if len(info.Malformed) == maxExamples {
 			break
@@ -171,11 +207,13 @@ func (v *view) clusterInfo(now Instant, wall time.Time) ClusterInfo {
 
 // pendingInfo tells why a resource has no holder, nil when it has one.
 func (v *view) pendingInfo(s *slot, now Instant, wall time.Time) *PendingInfo {
-	reason, detail := v.unheldReason(s, now)
+	reason := v.unheldReason(s)
 	if reason == "" {
 		return nil
 	}
-	return &PendingInfo{Key: s.key, Reason: reason, Detail: detail, Since: wall.Add(s.since.Sub(now))}
+	return &PendingInfo{
+		Key: s.key, Reason: reason, Detail: v.unheldDetail(s, reason, now), Since: wall.Add(s.since.Sub(now)),
+	}
 }
 
 // resourceInfo tells of one resource. wall is the time of day at now.

@@ -280,9 +280,9 @@ func (s *scenario) show() {
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(v.slots), Key.Compare) {
 		slot := v.slots[k]
-		switch reason, detail := v.unheldReason(slot, s.now); {
+		switch reason := v.unheldReason(slot); {
 		case reason != "":
-			s.printf("%-5s %s: %s\n", k, reason, detail)
+			s.printf("%-5s %s: %s\n", k, reason, v.unheldDetail(slot, reason, s.now))
 		case slot.target != nil:
 			s.printf("%-5s held by %s, for %s\n", k, slot.holder.id, slot.target.id)
 		case slot.holder != nil:
