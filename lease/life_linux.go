@@ -45,7 +45,8 @@ func Self() (cluster.Life, error) {
 	if err != nil {
 		return cluster.Life{}, fmt.Errorf("read process: %w", err)
 	}
-	_, l.Started, err = parseStat(string(stat))
+	p, err := parseStat(string(stat))
+	l.Started = p.started
 	return l, err
 }
 
@@ -64,6 +65,7 @@ func look(pid int) process {
 	if err != nil {
 		return process{exists: !errors.Is(unix.Kill(pid, 0), unix.ESRCH)}
 	}
-	zombie, started, err := parseStat(string(stat))
-	return process{exists: true, known: err == nil, started: started, zombie: zombie}
+	p, _ := parseStat(string(stat)) // what can't be read is not known
+	p.exists = true
+	return p
 }

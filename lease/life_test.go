@@ -1,9 +1,6 @@
 package lease
 
 import (
-	"os"
-	"os/exec"
-	"runtime"
 	"testing"
 
 	"github.com/drm-cluster/drm/cluster"
@@ -21,7 +18,8 @@ func TestJudge(t *testing.T) {
 		"pid absent":                   {func(*cluster.Life) {}, process{}, cluster.Dead},
 		"pid used again":               {func(*cluster.Life) {}, process{exists: true, known: true, started: 200}, cluster.Dead},
 		"pid hidden":                   {func(*cluster.Life) {}, process{exists: true}, cluster.Unknown},
-		"zombie":                       {func(*cluster.Life) {}, process{exists: true, known: true, zombie: true, started: 100}, cluster.Unknown},
+		"zombie without threads":       {func(*cluster.Life) {}, process{exists: true, known: true, zombie: true, ended: true, started: 100}, cluster.Dead},
+		"zombie with threads":          {func(*cluster.Life) {}, process{exists: true, known: true, zombie: true, started: 100}, cluster.Unknown},
 		"other boot, same machine":     {func(l *cluster.Life) { l.Boot = "c" }, running, cluster.Dead},
 		"other boot, other machine":    {func(l *cluster.Life) { l.Boot, l.Machine = "c", "n" }, process{}, cluster.Unknown},
 		"other boot, unknown machine":  {func(l *cluster.Life) { l.Boot, l.Machine = "c", "" }, process{}, cluster.Unknown},
@@ -38,38 +36,16 @@ func TestJudge(t *testing.T) {
 }
 
 func TestParseStatCountsFromTheLastBracket(t *testing.T) {
-	stat := "42 (a) S 1) Z 1 42 42 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 12345 0 0"
-	if zombie, started, err := parseStat(stat); !zombie || started != 12345 || err != nil {
-		t.Errorf("zombie %v, started %d, %v; want true, 12345", zombie, started, err)
-	}
-	for _, bad := range []string{"", "42 a S 1", "42 (a) S 1"} {
-		if _, _, err := parseStat(bad); err == nil {
-			t.Errorf("%q was read", bad)
+	for threads, ended := range map[string]bool{"1": true, "2": false} {
+		stat := "42 (a) S 1) Z 1 42 42 0 -1 0 0 0 0 0 0 0 0 0 20 0 " + threads + " 0 12345 0 0"
+		want := process{exists: true, known: true, started: 12345, zombie: true, ended: ended}
+		if p, err := parseStat(stat); p != want || err != nil {
+			t.Errorf("%s threads: %+v, %v; want %+v", threads, p, err, want)
 		}
 	}
-}
-
-func TestJudgeOnThisMachine(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("no proof of death is known off Linux")
-	}
-	self, err := Self()
-	if err != nil || self.Boot == "" || self.PIDNS == "" || self.PID != os.Getpid() || self.Started == 0 {
-		t.Fatalf("self: %+v, %v", self, err)
-	}
-	if got := Judge(self); got != cluster.Alive {
-		t.Errorf("this process: %v; want alive", got)
-	}
-	child := exec.Command(os.Args[0], "-test.run=^$")
-	if err := child.Run(); err != nil {
-		t.Fatal(err)
-	}
-	dead := self
-	dead.PID, dead.Started = child.Process.Pid, self.Started+1
-	if got := Judge(dead); got != cluster.Dead {
-		t.Errorf("a process that has ended: %v; want dead", got)
-	}
-	if a, b := Boottime(), Boottime(); a <= 0 || b < a {
-		t.Errorf("the clock says %d and then %d", a, b)
+	for _, bad := range []string{"", "42 a S 1", "42 (a) S 1"} {
+		if _, err := parseStat(bad); err == nil {
+			t.Errorf("%q was read", bad)
+		}
 	}
 }

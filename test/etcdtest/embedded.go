@@ -101,18 +101,25 @@ func Client(t testing.TB, endpoints []string, configure ...func(*clientv3.Config
 	return client
 }
 
-// freePort returns an address of 127.0.0.1 that nobody listens on now. It lies below the ports that the system
-// gives to outgoing connections, so that a member that is restarted finds its port still free.
+// freePort returns an address of 127.0.0.1 that nobody listens on now, and that no other test is given until this one ends: a
+// listener on the same port of 127.0.0.2 marks it as taken, for other processes too. It lies below the ports that the
+// system gives to outgoing connections, so that a member that is restarted finds its port still free.
 func freePort(t testing.TB) string {
 	t.Helper()
 	var err error
 	for range 100 {
-		var l net.Listener
-		l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000)))
-		if err == nil {
-			l.Close()
-			return l.Addr().String()
+		port := 10_000 + rand.IntN(22_000)
+		var mark, l net.Listener
+		if mark, err = net.Listen("tcp", fmt.Sprintf("127.0.0.2:%d", port)); err != nil {
+			continue
 		}
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
+			mark.Close()
+			continue
+		}
+		l.Close()
+		t.Cleanup(func() { mark.Close() })
+		return l.Addr().String()
 	}
 	t.Fatalf("find a free port: %v", err)
 	return ""
