@@ -14,8 +14,8 @@ type process struct {
 	exists  bool
 	known   bool   // the fields below could be read
 	started uint64 // field 22 of /proc/PID/stat
-	ended   bool // a zombie without threads: its files are closed, and only its parent has not heard of it
-	zombie  bool // perhaps with threads that go on
+	ended   bool   // a zombie without threads: its files are closed, and only its parent has not heard of it
+	zombie  bool   // perhaps with threads that go on
 }
 
 // judge compares a published life with this process's own. look tells of a process in this pid namespace.
