@@ -42,6 +42,7 @@ type worker struct {
 	metrics  *metrics.Metrics
 	store    *lease.Store
 	loop     *cluster.Loop
+	burst    burst
 	abort    chan struct{} // closed to end without handing off
 	listener net.Listener
 }
@@ -125,6 +126,7 @@ func (w *worker) newLoop(kinds map[string]cluster.Runner, guard *guardWriter, ev
 		Guard:        guard.tell,
 		Observe: func(e cluster.Event) {
 			w.metrics.Observe(e)
+			w.burst.observe(e)
 			events.observe(e)
 		},
 		Exit: func(err error) {
@@ -181,6 +183,7 @@ func (w *worker) serve(signals <-chan os.Signal, gone <-chan struct{}) error {
 	defer servers.Wait()
 	defer shut()
 	failed := make(chan error, 2)
+	servers.Go(func() { w.burst.run(serving) })
 	servers.Go(func() { failed <- api.Serve(serving, w.listener, w.http()) })
 	if w.debugListen != "" {
 		servers.Go(func() { failed <- api.Debug(serving, w.debugListen) })
