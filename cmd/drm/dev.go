@@ -79,7 +79,7 @@ func runDev(p process, o *devOptions) error {
 		return exits(exitError, err)
 	}
 	defer d.etcd.close()
-	if d.feed, err = startFeed(); err != nil {
+	if d.feed, err = startFeed("127.0.0.1:0"); err != nil {
 		return exits(exitError, err)
 	}
 	defer d.feed.close()
@@ -284,5 +284,8 @@ func (d *dev) look(now time.Time) error {
 	return nil
 }
 
+// clockLayout is how the time is written before each line.
+const clockLayout = "15:04:05.000"
+
 // clock is the time as it stands before each line.
-func clock() string { return time.Now().Format("15:04:05.000") }
+func clock() string { return time.Now().Format(clockLayout) }

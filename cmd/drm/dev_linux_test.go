@@ -43,17 +43,6 @@ func pidsOf(t *testing.T, banner []string) (workers, supervisors []int) {
 	return workers, supervisors
 }
 
-// until reads lines until one matches.
-func (r *running) until(t *testing.T, pattern string) []string {
-	t.Helper()
-	want := regexp.MustCompile(pattern)
-	for {
-		if found := want.FindStringSubmatch(r.line(t)); found != nil {
-			return found
-		}
-	}
-}
-
 // What the README promises of the first two minutes.
 func TestDevDemo(t *testing.T) {
 	began := time.Now()

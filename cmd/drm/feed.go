@@ -39,9 +39,9 @@ type feedEvent struct {
 	at    time.Time
 }
 
-// startFeed listens on a free port of this machine; close must be called.
-func startFeed() (*feed, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// startFeed listens on the address; close must be called.
+func startFeed(listen string) (*feed, error) {
+	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("start feed: %w", err)
 	}

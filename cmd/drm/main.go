@@ -71,7 +71,7 @@ func newRoot(p process) *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(suggestFlag)
-	root.AddCommand(newRun(p), newWorker(p), newDev(p), newHealthcheck(p), newVersion(p))
+	root.AddCommand(newRun(p), newWorker(p), newDev(p), newFeed(p), newHealthcheck(p), newVersion(p))
 	root.AddCommand(helpTopics()...)
 	return root
 }

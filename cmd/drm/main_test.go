@@ -70,6 +70,7 @@ func TestCommandLine(t *testing.T) {
 		{"a worker by itself", "worker", "", exitUsage, "started by drm run only"},
 		{"no nodes", "dev --nodes 0", "", exitConfig, "--nodes is 0"},
 		{"too high a port", "dev --listen 127.0.0.1:65534 --etcd-listen 127.0.0.1:0", "", exitError, "at most 65535"},
+		{"a feed without a place", "feed --listen 127.0.0.1:99999", "", exitError, "choose another address with --listen"},
 		{"nobody to ask", "healthcheck --listen 127.0.0.1:1", "", exitError, "connection refused"},
 		{"the codes", "help exit-codes", "", exitOK, "   70  Fenced"},
 		{"the build", "version -o json", "", exitOK, `"go":"go1.`},

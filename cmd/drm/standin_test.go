@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -147,6 +148,17 @@ func (r *running) line(t *testing.T) string {
 		t.Fatal("the process says nothing")
 	}
 	return ""
+}
+
+// until reads lines until one matches.
+func (r *running) until(t *testing.T, pattern string) []string {
+	t.Helper()
+	want := regexp.MustCompile(pattern)
+	for {
+		if found := want.FindStringSubmatch(r.line(t)); found != nil {
+			return found
+		}
+	}
 }
 
 // code waits for the end of the process.
