@@ -151,6 +151,9 @@ func (l *Loop) learn(h *hold, records []Record) {
 			l.offer(h, rec.Value, rec.Rev)
 		case StatusPath(h.key):
 			h.recall(rec, l.cfg.Clock())
+			if h.retryAt != 0 {
+				l.later(h, h.retryAt) // nothing else would have it looked at then
+			}
 		case StatePath(h.key, lastGood):
 			h.note.kept = true
 			if h.spec == nil && h.blocked() && l.check(h.key, rec.Value) == nil {
@@ -183,6 +186,9 @@ func (l *Loop) rewrite(h *hold) {
 
 // release gives a claim back that nobody is to run: the resource was removed or paused, or can't run here.
 func (l *Loop) release(h *hold, why error) {
+	if h.note.writing {
+		return // it would outlive the claim, or be refused together with its deletion; its answer settles the hold again
+	}
 	h.busy = true
 	h.spent = max(h.spent, h.epoch)
 	guard := []Guard{{ClaimPath(h.key), h.epoch}}

@@ -34,8 +34,10 @@ func (l *Loop) join(now Instant) {
 				return
 			}
 			term.begin(node, timing)
-			l.grant(func(*lease, error) {}) // for own bids
-			l.grant(l.register)
+			if l.over == nil {
+				l.grant(func(*lease, error) {}) // for own bids
+				l.grant(l.register)
+			}
 		}
 	})
 }
@@ -68,7 +70,7 @@ func (l *Loop) register(intake *lease, err error) {
 				l.unregistered(errors.Join(errors.New("the node's key was not created"), err))
 				return
 			}
-			l.registered = true
+			l.registered, l.fruitless = true, 0
 			l.tell(Event{Type: TermStarted, Term: l.term.id, TTL: l.term.timing.ttl, Margin: l.term.timing.margin})
 		},
 	})

@@ -28,6 +28,7 @@ type Loop struct {
 	past    map[TermID]bool
 
 	view      *view
+	fruitless int // terms in a row that were never registered
 	leaving   bool
 	leaveBy   Instant
 	published Instant // when gauges last were
@@ -95,14 +96,22 @@ func (l *Loop) Run(ctx context.Context) error {
 		}
 		// All nodes may have lost their terms together: they must not all come back in the same moment.
 		l.await(func() {
-			pause := time.NewTimer(200*time.Millisecond + rand.N(800*time.Millisecond))
+			pause := time.NewTimer(rejoinPause(l.fruitless))
 			defer pause.Stop()
 			select {
 			case <-pause.C:
 			case <-ctx.Done():
 			}
 		})
+		l.fruitless++
 	}
+}
+
+// rejoinPause grows to some seconds while no term gets as far as registering: each lists everything first, and a store that is
+// full lets nobody in.
+func rejoinPause(fruitless int) time.Duration {
+	least := 200 * time.Millisecond << min(fruitless, 3)
+	return least + rand.N(4*least)
 }
 
 // tick is how often the loop turns when nothing happens.

@@ -184,7 +184,9 @@ func (l *Loop) grant(then func(*lease, error)) {
 			} else {
 				l.refrain()
 			}
-			then(c, err)
+			if l.over == nil { // nothing is begun any more that nobody would wait for
+				then(c, err)
+			}
 		}
 	})
 }
@@ -209,7 +211,7 @@ func (l *Loop) sweep(now Instant) {
 			c.ending = true
 			l.tell(Event{Type: LostLease, Lease: c.id, Reason: context.Cause(c.ctx).Error()})
 		}
-		if c.ending && !c.revoking && c.live.Load() == 0 {
+		if c.ending && !c.revoking && now >= c.again && c.live.Load() == 0 {
 			l.revoke(c)
 		}
 	}
@@ -223,9 +225,11 @@ func (l *Loop) revoke(c *lease) {
 		cancel()
 		l.results <- func() {
 			c.revoking = false
-			if err == nil {
-				l.term.remove(c)
+			if err != nil {
+				c.again = l.cfg.Clock().Add(retryPause)
+				return
 			}
+			l.term.remove(c)
 		}
 	})
 }

@@ -60,7 +60,7 @@ func (l *Loop) start(h *hold, now Instant) {
 	l.running.Go(func() {
 		r.err = runGuarded(r.ctx, runner, claim)
 		// Before anything else the lease must know that nothing runs on it: the watchdog looks there.
-		h.lease.live.Add(-1)
+		r.lease.live.Add(-1)
 		l.returned <- r
 	})
 }

@@ -27,6 +27,7 @@ type lease struct {
 	intake   bool // others put claims on it, so this node's bids don't
 	ending   bool // to be revoked as soon as no runner is left on it
 	revoking bool
+	again    Instant // no revoke before this, since the last one failed
 	idle     Instant // since when there has been nothing on it
 }
 
