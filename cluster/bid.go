@@ -90,11 +90,22 @@ func (v *view) replanDue(now Instant) bool {
 	return v.listing.done && now >= v.bids.settled && now >= v.bids.replanned && (v.dirty || v.roomy && v.hopeful())
 }
 
-// hopeful tells whether something waits for room that somebody might have.
+// hopeful tells whether something waits for room that somebody might have: unclaimed, or held by a node that it is to leave.
 func (v *view) hopeful() bool {
 	for _, c := range v.classes {
 		if c.pending.n > 0 && len(c.able) > 0 {
 			return true
+		}
+	}
+	without := v.homelessCount() // a target
+	for _, p := range v.members {
+		without -= p.targets
+	}
+	for _, p := range v.members {
+		for c := range p.byClass {
+			if without > 0 && !p.stays() && c != nil && len(c.able) > 0 {
+				return true
+			}
 		}
 	}
 	return false

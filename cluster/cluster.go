@@ -63,7 +63,7 @@ func (l *LeaseID) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Node is what a node says of itself under nodes/<id>. It changes at most when the node leaves or names a
+// Node is what a node says of itself under nodes/<id>. It changes at most when the node leaves, is drained or names a
 // new intake lease, because its mod revision guards every hand-off to it.
 type Node struct {
 	ID       string            `json:"-"`
@@ -80,6 +80,7 @@ type Node struct {
 	Intake   Intake            `json:"intake"`
 	Life     Life              `json:"life"`
 	Leaving  bool              `json:"leaving,omitempty"`
+	Draining int64             `json:"draining,omitempty"` // revision of the cordon whose drain it carries out: it asks for nothing since
 }
 
 // MaxWeight is the greatest weight of a node or a resource. With it, every comparison of loads by

@@ -71,7 +71,7 @@ type Stats struct {
 	Leaving   bool                      // the node hands off what it holds, or has done so
 	Trust     time.Duration             // least remaining over all leases of the term, at At
 	Leases    int                       // leases of the term
-	Nodes     map[string]int            // by state: ready, leaving, cordoned
+	Nodes     map[string]int            // by state: ready, leaving, cordoned, draining
 	Resources map[string]int            // in the cluster, by kind
 	Held      map[string]map[string]int // here, by kind and state
 	Unheld    map[string]Unheld         // in the cluster, by reason

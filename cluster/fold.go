@@ -162,7 +162,7 @@ func (v *view) endListing(rev int64, st step) {
 		missing(NodePath(p.id), p.rev)
 	}
 	for _, node := range slices.Sorted(maps.Keys(v.cordons)) {
-		missing(CordonPath(node), v.cordons[node])
+		missing(CordonPath(node), v.cordons[node].rev)
 	}
 	for _, path := range slices.Sorted(maps.Keys(v.unusable)) {
 		missing(path, v.unusable[path].rev)

@@ -25,7 +25,7 @@ func (v *view) takeClaim(k Key, r Record, st step) bool {
 	v.weigh(s, +1)
 	delete(v.calm.moving, s)
 	switch now := s.holder; {
-	case now == nil && was != nil && was.stays():
+	case now == nil && was != nil && was.present():
 		// Whether an operator deleted it or its holder gave it back can't be told. The holder may run it for as
 		// long as it doesn't know.
 		v.notBefore[s] = st.now.Add(time.Duration(was.TTL))

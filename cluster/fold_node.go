@@ -69,8 +69,8 @@ func (v *view) life(t TermID, id string, st step) *peer {
 func (v *view) welcome(p *peer, n Node, rev int64, st step) {
 	p.id, p.hash = v.name(n.ID), xxhash.Sum64String(n.ID)
 	p.Node, p.rev, p.onIntake = n, rev, v.leases[n.Intake.Lease]
-	_, p.cordoned = v.cordons[p.id]
 	v.nodes[p.id] = p
+	v.heed(p)
 	v.reconsider(p, st)
 	v.join(st)
 	v.news = append(v.news, Event{Type: NodeJoined, Node: p.id})
@@ -121,25 +121,6 @@ func (v *view) forgetLife(p *peer) {
 	if !p.present() && p.held.n == 0 && v.terms[p.Term] == p {
 		delete(v.terms, p.Term)
 	}
-}
-
-// takeCordon folds that an operator wants a node to be given nothing, or no longer wants that.
-func (v *view) takeCordon(node string, r Record, st step) bool {
-	v.listing.name(r.Path, st)
-	if !v.newer(r, v.cordons[node], st) {
-		return false
-	}
-	if r.Deleted {
-		delete(v.cordons, node)
-	} else {
-		v.cordons[v.name(node)] = r.Rev
-	}
-	if p := v.nodes[node]; p != nil && p.cordoned == r.Deleted {
-		p.cordoned = !r.Deleted
-		v.reconsider(p, st)
-		v.roomy = true
-	}
-	return true
 }
 
 // reconsider settles all that is held by a node or targeted at it, in an order on which all nodes agree: whether it

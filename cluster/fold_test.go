@@ -41,7 +41,7 @@ func (c *chaos) step() {
 	case n < 16 && p != nil:
 		c.change(node, func(n *Node) { n.Intake.Lease++ })
 	case n < 18:
-		c.put(CordonPath(node), map[string]string{"reason": "test"}, 0)
+		c.put(CordonPath(node), Cordon{Reason: "test", Drain: c.rng.IntN(2) == 0}, 0)
 	case n < 22:
 		c.remove(CordonPath(node))
 	case n < 45:

@@ -160,7 +160,7 @@ func (l *Loop) begin(h *hold, now Instant) {
 			l.read(h)
 		}
 	case h.blocked() || now < h.retryAt:
-	case l.leaving && h.slot.target != nil:
+	case l.emptying() && h.slot.target != nil:
 		// It waits for pump to hand it off; a new run would only be stopped again.
 	case h.epoch <= h.spent:
 		l.rewrite(h)

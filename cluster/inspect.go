@@ -17,9 +17,11 @@ type ClusterInfo struct {
 // NodeInfo is one node in a ClusterInfo.
 type NodeInfo struct {
 	ID    string `json:"id"`
-	State string `json:"state"` // ready, leaving, cordoned, gone (its claims have not expired yet)
+	State string `json:"state"` // ready, leaving, cordoned, draining, gone (its claims have not expired yet)
 	Held  int    `json:"held"`
 	Load  int64  `json:"load"`
+	// Cordon is what an operator says of the node, nil for nothing.
+	Cordon *Cordon `json:"cordon,omitempty"`
 	Node
 }
 

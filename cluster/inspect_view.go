@@ -105,7 +105,7 @@ func (v *view) unheldLists(yield func(reason string, l *list)) {
 // gauges counts nodes by state, resources by kind and those without a holder by reason. It doesn't look at each of them, and
 // takes what a dead node has claims on for waiting, though nobody may have room for it.
 func (v *view) gauges(now Instant, wall time.Time) (nodes, resources map[string]int, unheld map[string]Unheld) {
-	nodes = map[string]int{stateReady: 0, stateLeaving: 0, stateCordoned: 0}
+	nodes = map[string]int{stateReady: 0, stateLeaving: 0, stateCordoned: 0, stateDraining: 0}
 	for _, p := range v.members {
 		nodes[p.state()]++
 	}
@@ -145,6 +145,7 @@ const (
 	stateReady    = "ready"
 	stateLeaving  = "leaving"
 	stateCordoned = "cordoned"
+	stateDraining = "draining"
 	stateGone     = "gone" // its claims have not ended yet
 )
 
@@ -154,6 +155,8 @@ func (p *peer) state() string {
 		return stateGone
 	case p.Leaving:
 		return stateLeaving
+	case p.draining:
+		return stateDraining
 	case p.cordoned:
 		return stateCordoned
 	}
@@ -167,7 +170,7 @@ func (v *view) clusterInfo(now Instant, wall time.Time) ClusterInfo {
 		Examples: []PendingInfo{}, Malformed: []MalformedInfo{},
 	}
 	for _, p := range slices.SortedFunc(maps.Values(v.terms), byID) {
-		info.Nodes = append(info.Nodes, NodeInfo{ID: p.id, State: p.state(), Held: p.held.n, Load: p.load, Node: p.Node})
+		info.Nodes = append(info.Nodes, v.nodeInfo(p))
 	}
 	var unheld []*slot
 	add := func(l *list) {
@@ -201,6 +204,14 @@ func (v *view) clusterInfo(now Instant, wall time.Time) ClusterInfo {
 			break
 		}
 		info.Malformed = append(info.Malformed, MalformedInfo{Path: path, Error: v.unusable[path].err})
+	}
+	return info
+}
+
+func (v *view) nodeInfo(p *peer) NodeInfo {
+	info := NodeInfo{ID: p.id, State: p.state(), Held: p.held.n, Load: p.load, Node: p.Node}
+	if c, cordoned := v.cordons[p.id]; cordoned {
+		info.Cordon = &c.Cordon
 	}
 	return info
 }

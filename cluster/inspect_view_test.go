@@ -38,7 +38,7 @@ func TestGaugesCountWhatIsThere(t *testing.T) {
 					t.Fatalf("seed %d: %s is %+v, want %+v", seed, reason, got, want[reason])
 				}
 			}
-			if resources["x"] != total || nodes[stateReady]+nodes[stateLeaving]+nodes[stateCordoned] != len(c.v.nodes) {
+			if resources["x"] != total || nodes[stateReady]+nodes[stateLeaving]+nodes[stateCordoned]+nodes[stateDraining] != len(c.v.nodes) {
 				t.Fatalf("seed %d: nodes %v of %d, resources %v of %d", seed, nodes, len(c.v.nodes), resources, total)
 			}
 			info := c.v.clusterInfo(c.now, wall)

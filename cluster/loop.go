@@ -60,6 +60,7 @@ type life struct {
 	moves     []moving
 	sending   map[string]int // moves under way, by target
 	underWay  int
+	emptied   bool    // all that was held was to go to others, when last looked at
 	lastWrite Instant // when a guarded write of ours last got through
 	probing   bool
 	bidPause  Instant

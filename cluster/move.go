@@ -44,9 +44,18 @@ func (l *Loop) rebalance(now Instant) {
 // pump begins moves, no more at once than can be under way and than their targets have credit for: a resource
 // waits with its runner going, not without one.
 func (l *Loop) pump(now Instant) {
-	if l.leaving && l.marked() {
+	l.acknowledge()
+	emptying := l.emptying()
+	switch {
+	case emptying:
 		l.chooseAll(now)
+	case l.emptied: // uncordoned: what hasn't begun to move stays
+		for _, m := range l.moves {
+			m.hold.chosen = false
+		}
+		l.moves = nil
 	}
+	l.emptied = emptying
 	if len(l.moves) == 0 {
 		return
 	}
@@ -58,7 +67,7 @@ func (l *Loop) pump(now Instant) {
 	for _, m := range l.moves {
 		h := m.hold
 		switch {
-		case l.holds[h.key] != h || !l.leaving && now.Sub(m.at) > 10*time.Second:
+		case l.holds[h.key] != h || !emptying && now.Sub(m.at) > 10*time.Second:
 			h.chosen = false // it left by another way, or its target has had no room for long
 		case h.busy || l.underWay >= maxMoving || l.view.credit(m.to) <= l.sending[m.to.id]:
 			waiting = append(waiting, m)
@@ -70,7 +79,7 @@ func (l *Loop) pump(now Instant) {
 	l.moves = waiting
 }
 
-// chooseAll has everything that another node can take moved there: this node is leaving.
+// chooseAll has everything that another node can take moved there.
 func (l *Loop) chooseAll(now Instant) {
 	kept := l.moves[:0]
 	for _, m := range l.moves {
@@ -113,7 +122,7 @@ func (l *Loop) unmove(h *hold) {
 // key makes it fail when that node has left, is leaving or has named another lease since.
 func (l *Loop) handOff(h *hold) {
 	to := h.to
-	if to.rev == 0 || to.Leaving {
+	if !to.takes() {
 		l.unmove(h)
 		l.touch(h)
 		return

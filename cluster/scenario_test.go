@@ -117,6 +117,7 @@ var commands = map[string]func(*scenario, []string){
 	"claim":   func(s *scenario, args []string) { s.claim(args[0], parseKey(args[1])) },
 	"die":     func(s *scenario, args []string) { s.remove(NodePath(args[0])) },
 	"cordon":  func(s *scenario, args []string) { s.put(CordonPath(args[0]), "maintenance", 0) },
+	"drain":   func(s *scenario, args []string) { s.put(CordonPath(args[0]), Cordon{Drain: true}, 0) },
 	"uncordon": func(s *scenario, args []string) {
 		s.remove(CordonPath(args[0]))
 	},
@@ -258,7 +259,7 @@ func (s *scenario) balance() {
 	}
 }
 
-// handOffAll has a leaving node hand off all that another can have.
+// handOffAll has a node that is leaving or drained hand off all that another can have.
 func (s *scenario) handOffAll(args []string) {
 	v := s.views[args[0]]
 	for _, slot := range slices.SortedFunc(v.peer(args[0]).held.all(), func(a, b *slot) int { return a.key.Compare(b.key) }) {

@@ -18,10 +18,10 @@ type view struct {
 	fresh Instant // and everything committed before this instant
 
 	slots   map[Key]*slot
-	nodes   map[string]*peer // present, by id
-	terms   map[TermID]*peer // present, or gone while claims on their leases are left
-	members []*peer          // present, in order of id
-	cordons map[string]int64 // revision of each cordon, by node
+	nodes   map[string]*peer  // present, by id
+	terms   map[TermID]*peer  // present, or gone while claims on their leases are left
+	members []*peer           // present, in order of id
+	cordons map[string]cordon // by node
 	classes map[string]*class
 	leases  map[LeaseID]int // claims on each lease
 	names   map[string]string
@@ -76,7 +76,8 @@ type peer struct {
 	Node            // the newest record; of a peer that only a claim has told of, the term alone
 	hash     uint64 // of id
 	rev      int64  // mod revision of nodes/<id>, what guards a hand-off; 0: absent, the node is gone
-	cordoned bool   // an operator says: give it nothing; what it has stays
+	cordoned bool   // an operator says: give it nothing
+	draining bool   // and what it has is to go; else it stays
 	load     int64  // weight held by it and targeted at it
 	targets  int    // homeless resources targeted at it
 	live     int    // resources held by it that somebody should hold
@@ -107,7 +108,7 @@ func newView(self string) *view {
 		slots:     map[Key]*slot{},
 		nodes:     map[string]*peer{},
 		terms:     map[TermID]*peer{},
-		cordons:   map[string]int64{},
+		cordons:   map[string]cordon{},
 		classes:   map[string]*class{},
 		leases:    map[LeaseID]int{},
 		weights:   map[int32]int{},
@@ -189,7 +190,7 @@ func (v *view) eligible(s *slot, p *peer) bool {
 func (p *peer) present() bool { return p.rev != 0 }
 
 // stays tells whether what the node holds may stay with it.
-func (p *peer) stays() bool { return p.present() && !p.Leaving }
+func (p *peer) stays() bool { return p.present() && !p.Leaving && !p.draining }
 
 // takes tells whether the node may be given anything, by this version of the planner.
 func (p *peer) takes() bool {

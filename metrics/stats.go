@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	nodeStates    = []string{"ready", "leaving", "cordoned"}
+	nodeStates    = []string{"ready", "leaving", "cordoned", "draining"}
 	unheldReasons = []string{
 		cluster.UnheldWaiting, cluster.UnheldPaused, cluster.UnheldInvalid, cluster.UnheldKind,
 		cluster.UnheldRequires, cluster.UnheldCapacity, cluster.UnheldNoNode, cluster.UnheldDeleted,
