@@ -145,4 +145,7 @@ func TestAFullStoreRefusesAndCheckNamesIt(t *testing.T) {
 	}
 	eventually(t, "the alarm", func() bool { _, err = s.Check(ctx); return err != nil })
 	says(t, err, "NOSPACE", "etcdctl alarm disarm")
+	if !errors.Is(err, ErrAlarm) || errors.Is(err, cluster.ErrRefused) || errors.Is(err, ErrUnfit) {
+		t.Errorf("check: %v; want an alarm", err)
+	}
 }

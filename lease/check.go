@@ -17,19 +17,31 @@ import (
 // largeHistory is the number of revisions at which keeping all of them is no longer an etcd that is just new.
 const largeHistory = 10_000
 
+// What Check finds wrong with an etcd that answers.
+var (
+	// ErrUnfit: drm can't work with this etcd, however long it waits: it is too old.
+	ErrUnfit = errors.New("this etcd won't do")
+	// ErrAlarm: etcd has raised an alarm (no space left, or corrupt data) and takes no writes until somebody
+	// has mended that.
+	ErrAlarm = errors.New("etcd has raised an alarm")
+)
+
 // Check tells whether this etcd will do: the error says what has to be mended first, the warnings what should
-// be. It changes nothing in etcd, and blocks for at most twice the request timeout.
+// be. It is ErrUnfit or ErrAlarm, cluster.ErrRefused for lack of permission and the like, else no member could be
+// reached. Check changes nothing in etcd, and blocks for at most twice the request timeout.
 func (s *Store) Check(ctx context.Context) (warnings []string, err error) {
 	statuses := s.statuses(ctx)
 	var unreachable []error
 	for i, st := range statuses {
-		w, err := judgeStatus(s.cfg.Endpoints[i], st)
-		if err != nil && !refused(err) && !errors.Is(err, errUnfit) {
-			unreachable = append(unreachable, err)
-			continue
-		}
-		if err != nil {
-			return warnings, s.explain("check "+s.cfg.Endpoints[i], err)
+		endpoint := s.cfg.Endpoints[i]
+		w, err := judgeStatus(endpoint, st)
+		switch {
+		case errors.Is(err, ErrAlarm):
+			return warnings, fmt.Errorf("check %s: %w; %s", endpoint, err, s.advice(err))
+		case errors.Is(err, ErrUnfit), refused(err):
+			return warnings, s.explain("check "+endpoint, err)
+		case err != nil:
+			unreachable = append(unreachable, fmt.Errorf("%s: %w", endpoint, err))
 		}
 		warnings = append(warnings, w...)
 	}
@@ -72,19 +84,16 @@ func (s *Store) statuses(ctx context.Context) []memberStatus {
 	return all
 }
 
-// errUnfit marks a member that answers but won't do.
-var errUnfit = errors.New("this etcd won't do")
-
 func judgeStatus(endpoint string, st memberStatus) (warnings []string, err error) {
 	if st.err != nil {
-		return nil, fmt.Errorf("%s: %w", endpoint, st.err)
+		return nil, st.err
 	}
 	for _, trouble := range st.Errors {
 		if strings.Contains(trouble, "NOSPACE") {
-			return nil, fmt.Errorf("%s: %w: %w (alarm NOSPACE)", endpoint, errUnfit, rpctypes.ErrNoSpace)
+			return nil, fmt.Errorf("%w: NOSPACE: %w", ErrAlarm, rpctypes.ErrNoSpace)
 		}
 		if strings.Contains(trouble, "CORRUPT") {
-			return nil, fmt.Errorf("%s: %w: %w (alarm CORRUPT)", endpoint, errUnfit, rpctypes.ErrCorrupt)
+			return nil, fmt.Errorf("%w: CORRUPT: %w", ErrAlarm, rpctypes.ErrCorrupt)
 		}
 	}
 	if st.IsLearner {
@@ -92,7 +101,7 @@ func judgeStatus(endpoint string, st memberStatus) (warnings []string, err error
 	}
 	warning, err := judgeVersion(st.Version)
 	if err != nil {
-		return warnings, fmt.Errorf("%s: %w", endpoint, err)
+		return warnings, err
 	}
 	if warning != "" {
 		warnings = append(warnings, endpoint+": "+warning)
@@ -116,7 +125,7 @@ func judgeVersion(version string) (warning string, err error) {
 	}
 	switch {
 	case n[0] < 3 || n[0] == 3 && n[1] < 5:
-		return "", fmt.Errorf("%w: etcd %s is too old; upgrade to 3.5.28, 3.6.9 or later", errUnfit, version)
+		return "", fmt.Errorf("%w: etcd %s is too old; upgrade to 3.5.28, 3.6.9 or later", ErrUnfit, version)
 	case n[0] == 3 && (n[1] == 5 && n[2] < 28 || n[1] == 6 && n[2] < 9):
 		return fmt.Sprintf("etcd %s has faults that matter here (stale reads after a pause, lost watch events); upgrade to 3.5.28, 3.6.9 or later", version), nil
 	}

@@ -25,9 +25,9 @@ var exitCodes = []struct {
 	{exitOK, "All is well; a node handed everything off before it left."},
 	{exitError, "Something went wrong while drm ran. Restarting may help."},
 	{exitUsage, "The command line or a DRM_ variable was not understood. Restarting won't help."},
-	{exitUnreachable, "etcd could not be reached at start. Restart after a while."},
+	{exitUnreachable, "etcd could not be reached at start, or takes no writes: an alarm, such as no space left. Restart after a while."},
 	{exitFenced, "Fenced: the node's trust in its leases ended and not everything stopped in time, so the process ended. Restart."},
-	{exitConfig, "The configuration can't work: a value is out of range, a file can't be read, etcd refuses the user. Restarting won't help."},
+	{exitConfig, "The configuration can't work: a value is out of range, a file can't be read, etcd refuses the user or is too old. Restarting won't help."},
 }
 
 // killedMeaning says what the codes above 128 mean.

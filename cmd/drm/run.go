@@ -81,8 +81,10 @@ func check(ctx context.Context, store *lease.Store, cfg lease.Config, log *slog.
 		return nil
 	case ctx.Err() != nil:
 		return exits(exitError, errors.New("asked to end before etcd answered"))
-	case errors.Is(err, cluster.ErrRefused):
+	case errors.Is(err, lease.ErrUnfit), errors.Is(err, cluster.ErrRefused):
 		return exits(exitConfig, err)
+	case errors.Is(err, lease.ErrAlarm):
+		return exits(exitUnreachable, err)
 	}
 	return exits(exitUnreachable, fmt.Errorf("%w; name etcd's members with --endpoints, DRM_ENDPOINTS or ETCDCTL_ENDPOINTS (now: %s)",
 		err, strings.Join(cfg.Endpoints, ",")))
