@@ -128,11 +128,11 @@ func (s *supervisor) look() time.Duration {
 	if left > 0 {
 		return min(left, lookEvery)
 	}
+	s.worker.signal(syscall.SIGKILL) // before a word is said of it: whoever reads the log may have stopped too
 	if !s.fenced {
 		s.fenced = true
-		s.log.Error("worker did not renew its leases in time; killing it", "worker", s.worker.pid, "late", -left)
+		s.log.Error("worker did not renew its leases in time; killed it", "worker", s.worker.pid, "late", -left)
 	}
-	s.worker.signal(syscall.SIGKILL)
 	return lookEvery
 }
 

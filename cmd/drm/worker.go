@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,9 @@ func newWorker(p process) *cobra.Command {
 	s.define(cmd.Flags())
 	return cmd
 }
+
+// lastWord is how long a log may take for the line before the process is ended.
+const lastWord = 50 * time.Millisecond
 
 // worker is a node's worker: the loop of package cluster and all that it is wired to.
 type worker struct {
@@ -129,16 +133,27 @@ func (w *worker) newLoop(kinds map[string]cluster.Runner, guard *guardWriter, ev
 			w.burst.observe(e)
 			events.observe(e)
 		},
-		Exit: func(err error) {
-			w.log.Error("fenced; ending the process", "err", err)
-			os.Exit(exitFenced)
-		},
+		Exit: w.exit,
 	})
 	if err != nil {
 		return err
 	}
 	w.metrics.Collect(w.loop.Stats)
 	return nil
+}
+
+// exit ends the process, with a last word if the log takes it at once: a runner goes on that nobody may trust.
+func (w *worker) exit(err error) {
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		w.log.Error("fenced; ending the process", "err", err)
+	}()
+	select {
+	case <-said:
+	case <-time.After(lastWord):
+	}
+	os.Exit(exitFenced)
 }
 
 // http is what the node serves.
