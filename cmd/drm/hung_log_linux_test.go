@@ -17,6 +17,8 @@ type hungLog struct {
 	until <-chan struct{}
 }
 
+func (hungLog) Enabled(context.Context, slog.Level) bool { return true }
+
 func (h hungLog) Handle(context.Context, slog.Record) error {
 	<-h.until
 	return nil

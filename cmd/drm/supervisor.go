@@ -87,8 +87,8 @@ func (s *supervisor) untilExit() syscall.WaitStatus {
 			// It was the cluster's etcd too. Two requests mean: at once; of one signal, two could become one.
 			tooLong = s.pass(syscall.SIGTERM, s.pass(syscall.SIGINT, tooLong))
 		case <-tooLong:
-			s.log.Error("worker does not end; killing it", "worker", s.worker.pid)
 			s.worker.signal(syscall.SIGKILL)
+			s.log.Error("worker did not end; killed it", "worker", s.worker.pid)
 		case <-look.C:
 			look.Reset(s.look())
 		}
