@@ -93,5 +93,5 @@ const (
 	UnheldRequires = "requires" // no node has the labels it requires
 	UnheldCapacity = "capacity" // the nodes that could are full
 	UnheldNoNode   = "no_node"  // every node is cordoned or leaving
-	UnheldDeleted  = "deleted"  // its claim was deleted while its holder lived: waits for a TTL
+	UnheldDeleted  = "deleted"  // its claim was deleted while its holder lived: waits for 5/4 of a TTL
 )

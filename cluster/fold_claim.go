@@ -28,7 +28,7 @@ func (v *view) takeClaim(k Key, r Record, st step) bool {
 	case now == nil && was != nil && was.present():
 		// Whether an operator deleted it or its holder gave it back can't be told. The holder may run it for as
 		// long as it doesn't know.
-		v.notBefore[s] = st.now.Add(time.Duration(was.TTL))
+		v.notBefore[s] = st.now.Add(blindFor(was))
 	case now == nil:
 	default:
 		delete(v.notBefore, s)
@@ -49,6 +49,11 @@ func (v *view) takeClaim(k Key, r Record, st step) bool {
 	}
 	return true
 }
+
+// blindFor is how long a node may act on claims of which it can't know that they were deleted: it renews its leases for
+// half a TTL after its view was last proven fresh, and trusts them for a window after that, which is less than two
+// thirds of a TTL whatever the margin is made of (see newTiming).
+func blindFor(p *peer) time.Duration { return time.Duration(p.TTL) * 5 / 4 }
 
 // learn takes in what an answer tells of a claim ahead of the watch.
 func (v *view) learn(s *slot, r Record, touched func(*slot, Record)) {

@@ -18,7 +18,7 @@ const leastLeft = 4 * time.Second
 // says at that moment, and notes what must never happen.
 type ledger struct {
 	store *clustertest.Memory
-	ttl   time.Duration
+	blind time.Duration // how long a node may run what it can't know to be deleted: 5/4 of a TTL of 8 s
 
 	mu       sync.Mutex
 	live     map[cluster.Key]entry
@@ -31,6 +31,7 @@ type ledger struct {
 type entry struct {
 	by    *process
 	epoch int64
+	since cluster.Instant
 }
 
 // meddling is what an operator did to a claim behind its holder's back. The holder may run on until it learns of that.
@@ -49,7 +50,7 @@ type process struct {
 
 func newLedger(store *clustertest.Memory) *ledger {
 	return &ledger{
-		store: store, ttl: 8 * time.Second,
+		store: store, blind: 10 * time.Second,
 		live: map[cluster.Key]entry{}, last: map[cluster.Key]int64{}, meddled: map[cluster.Key]meddling{},
 	}
 }
@@ -69,7 +70,7 @@ func (l *ledger) begin(p *process, c cluster.Claim) {
 		l.problem("%s runs on %s at epoch %d after epoch %d", c.Key, p.name, c.Epoch, l.last[c.Key])
 	}
 	l.last[c.Key] = max(l.last[c.Key], c.Epoch)
-	l.live[c.Key] = entry{p, c.Epoch}
+	l.live[c.Key] = entry{p, c.Epoch, l.store.Now()}
 	l.verify("begins to run", p, c)
 }
 
@@ -125,13 +126,13 @@ func (l *ledger) isDead(p *process) bool {
 	return p.dead
 }
 
-// meddle does what an operator does to claims, and excuses their holders until a TTL later. Those who list in that
-// time can't know of it: what they then run beside a holder is excused too.
+// meddle does what an operator does to claims, and excuses their holders for as long as they may not know. Those who list in that
+// time can't know of it either: what they then run beside a holder is excused too.
 func (l *ledger) meddle(do func() (keys []cluster.Key)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, key := range do() {
-		l.meddled[key] = meddling{l.store.Rev(), l.store.Now().Add(l.ttl)}
+		l.meddled[key] = meddling{l.store.Rev(), l.store.Now().Add(l.blind)}
 	}
 }
 

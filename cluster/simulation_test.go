@@ -1,6 +1,8 @@
 package cluster_test
 
 import (
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"slices"
@@ -154,8 +156,9 @@ func (s *sim) operate(names []string) {
 		s.deleteClaims(func(r cluster.Record) bool { return r.Path == claim.Path })
 	case 2:
 		s.note("operator revokes lease %s", claim.Lease)
-		s.deleteClaims(func(r cluster.Record) bool { return r.Lease == claim.Lease })
-		s.memory.RevokeLease(claim.Lease)
+		if s.deleteClaims(func(r cluster.Record) bool { return r.Lease == claim.Lease }) {
+			s.memory.RevokeLease(claim.Lease)
+		}
 	case 3:
 		s.note("operator deletes nodes/%s", name)
 		s.memory.Delete(cluster.NodePath(name))
@@ -167,17 +170,36 @@ func (s *sim) operate(names []string) {
 	}
 }
 
-// deleteClaims deletes claims behind their holders' backs.
-func (s *sim) deleteClaims(which func(cluster.Record) bool) {
+// longestBid is more than a node can be blind for, and what its last request can take.
+const longestBid = 25 * time.Second
+
+// deleteClaims deletes claims behind the backs of holders whose keys stand. Whoever deletes a node's key and then
+// its claims has said twice that it is dead. If one of them is new all are left alone: a bid of somebody who does not know of
+// it may still be under way, and would be in time now.
+func (s *sim) deleteClaims(which func(cluster.Record) bool) (done bool) {
 	s.ledger.meddle(func() (keys []cluster.Key) {
 		for _, r := range s.memory.List("claims/") {
-			if place, err := cluster.ParsePath(r.Path); err == nil && which(r) {
-				keys = append(keys, place.Key)
-				s.memory.Delete(r.Path)
+			if !which(r) {
+				continue
 			}
+			place, err := cluster.ParsePath(r.Path)
+			var claim cluster.ClaimValue
+			if err = errors.Join(err, json.Unmarshal(r.Value, &claim)); err != nil {
+				return nil
+			}
+			_, there := s.memory.Get(cluster.NodePath(claim.Node))
+			if run := s.ledger.live[place.Key]; !there || run.epoch != r.Rev || s.memory.Now().Sub(run.since) < longestBid {
+				return nil
+			}
+			keys = append(keys, place.Key)
 		}
+		for _, key := range keys {
+			s.memory.Delete(cluster.ClaimPath(key))
+		}
+		done = len(keys) > 0
 		return keys
 	})
+	return done
 }
 
 // use is what users do.

@@ -38,7 +38,7 @@ func newTiming(ttl, election, stop time.Duration) timing {
 		window:   counted - margin,
 		renew:    min(max(ttl/16, 100*time.Millisecond), 500*time.Millisecond),
 		patience: ttl / 6,
-		useful:   ttl * 3 / 4,
+		useful:   ttl / 2,
 	}
 }
 
