@@ -44,7 +44,7 @@ func Open(cfg Config) (*Store, error) {
 	s.close = sync.OnceValue(s.closeOnce)
 	var creds credentials.TransportCredentials
 	if to, err := cfg.parse(cfg.Endpoints[0]); err == nil && to.secure {
-		s.tls = &reloading{}
+		s.tls = &reloading{cfg: s.cfg}
 		if err := s.ReloadTLS(); err != nil {
 			return nil, err
 		}

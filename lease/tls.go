@@ -35,17 +35,28 @@ func (c Config) loadTLS() (*tls.Config, error) {
 	return t, nil
 }
 
-// reloading are transport credentials that use, for each new connection, the files as they were last read:
-// the authorities too, which tls.Config by itself can't exchange.
+// reloading are transport credentials that read the files for each new connection, the authorities too: certificates that
+// live for hours are renewed in place, and nobody sends a signal then. What was read last stays in use while the files
+// can't be used, such as a certificate whose key has not been written yet.
 type reloading struct {
-	current atomic.Pointer[tls.Config]
+	cfg  Config
+	last atomic.Pointer[tls.Config]
 }
 
-func (r *reloading) now() credentials.TransportCredentials {
-	return credentials.NewTLS(r.current.Load())
+func (r *reloading) reload() error {
+	t, err := r.cfg.loadTLS()
+	if err == nil {
+		r.last.Store(t)
+	}
+	return err
 }
+
+func (r *reloading) now() credentials.TransportCredentials { return credentials.NewTLS(r.last.Load()) }
 
 func (r *reloading) ClientHandshake(ctx context.Context, authority string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	if err := r.reload(); err != nil {
+		r.cfg.Log.Warn("connect to etcd with the certificates read before; those in the files can't be used", "err", err)
+	}
 	return r.now().ClientHandshake(ctx, authority, conn)
 }
 
@@ -61,16 +72,14 @@ func (r *reloading) Clone() credentials.TransportCredentials { return r }
 // OverrideServerName is part of gRPC's interface and not used by it any more; the name comes from Config.
 func (r *reloading) OverrideServerName(string) error { return nil }
 
-// ReloadTLS reads the certificate files again. New connections use them; those that are open stay. When a
+// ReloadTLS reads the certificate files, as each new connection does by itself; connections that are open stay. When a
 // file can't be used, the error says so and nothing changes. Without TLS it does nothing.
 func (s *Store) ReloadTLS() error {
 	if s.tls == nil {
 		return nil
 	}
-	t, err := s.cfg.loadTLS()
-	if err != nil {
+	if err := s.tls.reload(); err != nil {
 		return fmt.Errorf("reload certificates: %w; the ones read before stay in use", err)
 	}
-	s.tls.current.Store(t)
 	return nil
 }

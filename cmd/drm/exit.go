@@ -83,6 +83,7 @@ An --env-file has lines of the form DRM_NAME=value; empty lines and lines that b
 const signalsHelp = `SIGTERM, SIGINT  Leave: hand every resource off to other nodes, within --drain-timeout, and exit 0.
                  A second one: stop everything at once and exit.
 SIGHUP           Read the TLS files and the log level (from --env-file) again. Nothing restarts.
+                 Certificates that are renewed in place need no signal: each new connection reads them.
 SIGQUIT          Print the stacks of all goroutines and exit: for a bug report.
 SIGPIPE          Nothing: a reader of the log that goes away stops nothing.
 

@@ -8,6 +8,9 @@ import (
 	"syscall"
 	"testing"
 
+	"go.etcd.io/etcd/server/v3/embed"
+
+	"github.com/drm-cluster/drm/test/certtest"
 	"github.com/drm-cluster/drm/test/etcdtest"
 )
 
@@ -100,5 +103,40 @@ func TestReloadLogLevel(t *testing.T) {
 	})
 	if reloads != 2 || refused != 2 {
 		t.Errorf("supervisor and worker reloaded %d times and refused a bad file %d times, want 2 and 2", reloads, refused)
+	}
+}
+
+// SIGHUP tells whether the certificates in the files can be used, and a node whose files can't goes on. Seen to fail with
+// ReloadTLS left out of reload.
+func TestReloadCertificates(t *testing.T) {
+	a := certtest.New(t, t.TempDir())
+	a.Leaf("etcd")
+	a.Leaf("node")
+	etcd := etcdtest.Start(t, func(c *embed.Config) {
+		c.ClientTLSInfo.CertFile, c.ClientTLSInfo.KeyFile = a.Cert("etcd"), a.Key("etcd")
+		c.ClientTLSInfo.TrustedCAFile, c.ClientTLSInfo.ClientCertAuth = a.Cert("ca"), true
+	})
+	cmd := runNode(etcd, "--cacert", a.Cert("ca"), "--cert", a.Cert("node"), "--key", a.Key("node"))
+	reloads, refused := 0, 0
+	follow(t, cmd, func(line map[string]any) {
+		switch {
+		case line["msg"] == "term started":
+			if err := os.Remove(a.Key("node")); err != nil {
+				t.Error(err)
+			}
+			_ = cmd.Process.Signal(syscall.SIGHUP)
+		case line["level"] == "ERROR":
+			if refused++; refused == 2 { // supervisor and worker
+				a.Leaf("node")
+				_ = cmd.Process.Signal(syscall.SIGHUP)
+			}
+		case line["msg"] == "settings reloaded":
+			if reloads++; reloads == 2 {
+				_ = cmd.Process.Signal(syscall.SIGTERM)
+			}
+		}
+	})
+	if reloads != 2 || refused != 2 {
+		t.Errorf("supervisor and worker reloaded %d times and refused missing files %d times, want 2 and 2", reloads, refused)
 	}
 }
