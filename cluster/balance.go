@@ -81,21 +81,33 @@ func (v *view) balance(now Instant, inflight int, may func(*slot) bool) []transf
 	if len(flows) == 0 {
 		return nil
 	}
-	return v.choose(me, flows, maxInFlight-inflight, now, idle)
+	return v.choose(me, flows, maxInFlight-inflight, now, v.credit, idle)
 }
 
 // still tells whether it is time for moves: nodes stay, all plan alike, and all but a few resources are held.
-func (v *view) still(now Instant) bool {
+func (v *view) still(now Instant) bool { return v.unrest(now) == "" }
+
+// unrest says why it is no time for moves, "" when it is.
+func (v *view) unrest(now Instant) string {
 	c := &v.calm
 	if now >= c.braked || len(v.nodes) >= c.before {
 		c.braked, c.before = 0, 0
 	}
-	shared := v.alikePlanning()
 	waiting := 0
 	for _, p := range v.members {
 		waiting += p.targets
 	}
-	return v.listing.done && shared && !v.dirty && c.braked == 0 && now >= c.from() && waiting*100 <= v.resources
+	switch {
+	case !v.alikePlanning():
+		return "some nodes don't know this version of the planner: upgrade them"
+	case c.braked != 0:
+		return "many nodes have vanished at once: they may be back in a moment"
+	case waiting*100 > v.resources:
+		return "more than 1 % of the resources wait for a holder, or for a move to a new one"
+	case !v.listing.done || v.dirty || now < c.from():
+		return "a node has just come, gone or changed"
+	}
+	return ""
 }
 
 // flows returns how much this node is to give to whom. Own moves under way count as done.
@@ -234,9 +246,9 @@ func widest(shares []share, held map[*peer]map[*class]int64, band int64) (from, 
 	return 0, 0, nil, 0
 }
 
-// choose picks resources for the flows, as far as the receivers have given credit: the heaviest that fit, and of those the ones
+// choose picks resources for the flows, as far as the receivers give credit: the heaviest that fit, and of those the ones
 // held longest, so that what moved lately stays.
-func (v *view) choose(me *peer, flows []flow, limit int, now Instant, may func(*slot) bool) []transfer {
+func (v *view) choose(me *peer, flows []flow, limit int, now Instant, lend func(*peer) int, may func(*slot) bool) []transfer {
 	for s, at := range v.calm.moved {
 		if now.Sub(at) >= cooldown || s.holder != me {
 			delete(v.calm.moved, s)
@@ -254,7 +266,7 @@ func (v *view) choose(me *peer, flows []flow, limit int, now Instant, may func(*
 	})
 	credit := map[*peer]int{}
 	for _, f := range flows {
-		credit[f.to] = v.credit(f.to)
+		credit[f.to] = lend(f.to)
 	}
 	for _, to := range v.calm.moving {
 		credit[to]--
@@ -274,15 +286,4 @@ func (v *view) choose(me *peer, flows []flow, limit int, now Instant, may func(*
 		}
 	}
 	return moves
-}
-
-// credit returns how many more claims this node may put on a node's present intake lease, besides those it has under way: its
-// part, among all who may, of what the lease still takes. Parts of less than one are rounded up, or nobody could; the
-// quota is then overdrawn by no more than the nodes there are.
-func (v *view) credit(p *peer) int {
-	left := p.Intake.Quota - p.onIntake
-	if left <= 0 {
-		return 0
-	}
-	return max(1, left/max(1, len(v.members)-1))
 }

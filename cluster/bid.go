@@ -280,7 +280,7 @@ func (v *view) nextBid(now Instant) (Instant, bool) {
 // among those who do, and moves nothing.
 func (v *view) alikePlanning() bool {
 	for _, p := range v.members {
-		if !slices.Contains(p.Planners, plannerVersion) {
+		if !p.speaks() {
 			return false
 		}
 	}

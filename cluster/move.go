@@ -253,3 +253,14 @@ func nodeText(n Node) []byte {
 	}
 	return text
 }
+
+// credit returns how many more claims this node may put on a node's present intake lease, besides those it has under way: its
+// part, among all who may, of what the lease still takes. Parts of less than one are rounded up, or nobody could; the
+// quota is then overdrawn by no more than the nodes there are.
+func (v *view) credit(p *peer) int {
+	left := p.Intake.Quota - p.onIntake
+	if left <= 0 {
+		return 0
+	}
+	return max(1, left/max(1, len(v.members)-1))
+}

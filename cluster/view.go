@@ -179,11 +179,15 @@ func byID(a, b *peer) int { return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a
 
 // eligible tells whether a node may be given a resource, and has room for it.
 func (v *view) eligible(s *slot, p *peer) bool {
-	load := p.load
+	return s.class != nil && p.can(s.class) && p.loadBeside(s)+int64(s.weight) <= p.Room()
+}
+
+// loadBeside is what the node bears without a resource that it may hold, or that may be targeted at it.
+func (p *peer) loadBeside(s *slot) int64 {
 	if s.target == p || s.holder == p {
-		load -= int64(s.weight)
+		return p.load - int64(s.weight)
 	}
-	return s.class != nil && p.can(s.class) && load+int64(s.weight) <= p.Room()
+	return p.load
 }
 
 // present tells whether the node's key is there.
@@ -194,12 +198,12 @@ func (p *peer) stays() bool { return p.present() && !p.Leaving && !p.draining }
 
 // takes tells whether the node may be given anything, by this version of the planner.
 func (p *peer) takes() bool {
-	return p.stays() && !p.cordoned && slices.Contains(p.Planners, plannerVersion)
+	return p.stays() && !p.cordoned && p.speaks()
 }
 
 // can tells whether the node may be given resources of a class, room apart.
 func (p *peer) can(c *class) bool {
-	if !p.takes() || !slices.Contains(p.Kinds, c.kind) {
+	if !p.takes() || !p.runs(c) {
 		return false
 	}
 	for label, value := range c.requires {
@@ -209,6 +213,12 @@ func (p *peer) can(c *class) bool {
 	}
 	return true
 }
+
+// runs tells whether the node runs the kind of a class.
+func (p *peer) runs(c *class) bool { return slices.Contains(p.Kinds, c.kind) }
+
+// speaks tells whether the node knows this version of the planner.
+func (p *peer) speaks() bool { return slices.Contains(p.Planners, plannerVersion) }
 
 // label returns a label of the node. Its zone and its id are labels without being written twice.
 func (p *peer) label(name string) (string, bool) {
