@@ -3,7 +3,9 @@ package resources
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 )
 
@@ -55,4 +57,25 @@ func (t TLS) Config() (*tls.Config, error) {
 		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
+}
+
+// ExplainTLS adds to an error of a connection what to look at when TLS is to blame. Other errors stay as they are.
+func ExplainTLS(err error) error {
+	var (
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		plain     tls.RecordHeaderError
+		network   *net.OpError
+	)
+	switch {
+	case errors.As(err, &authority):
+		return fmt.Errorf("%w; see tls.ca_file", err)
+	case errors.As(err, &name):
+		return fmt.Errorf("%w; see url and tls.server_name", err)
+	case errors.As(err, &plain):
+		return fmt.Errorf("%w; does the server speak TLS on that port?", err)
+	case errors.As(err, &network) && network.Op == "remote error": // so crypto/tls calls what the other side complains of
+		return fmt.Errorf("%w; see tls.cert_file, tls.key_file and tls.min_version", err)
+	}
+	return err
 }

@@ -160,7 +160,7 @@ func (p *post) failed(err error) error {
 	if errors.As(err, &whole) {
 		err = whole.Err
 	}
-	return fmt.Errorf("post to %s: %w", resources.RedactURL(p.spec.URL), err)
+	return fmt.Errorf("post to %s: %w", resources.RedactURL(p.spec.URL), resources.ExplainTLS(err))
 }
 
 // answerError is an answer other than 2xx.

@@ -52,7 +52,7 @@ func (h *hold) open() (*session, *ended) {
 		return nil, why
 	}
 	s.show(resources.StateConnected, nil)
-	s.logged().Info("websocket connected")
+	s.logged().Info("connected")
 	s.setAlarms()
 	return s, nil
 }
@@ -121,7 +121,7 @@ func isTimeout(err error) bool {
 
 // failedDial is an attempt that got no answer.
 func failedDial(err error) *ended {
-	why := end(paceBackoff, "connect: %w", err)
+	why := end(paceBackoff, "connect: %w", resources.ExplainTLS(err))
 	why.result = resources.ConnectFailed
 	if resources.IsBlocked(err) {
 		why.pace, why.result = paceMax, resources.ConnectBlocked

@@ -24,8 +24,13 @@ const patience = 10 * time.Second
 // accept serves websockets with f and returns their URL. The test waits for every f to return.
 func accept(t *testing.T, f func(*websocket.Conn, *http.Request)) string {
 	t.Helper()
+	return serve(t, upgraded(t, f))
+}
+
+// upgraded makes a handler of what serves websockets.
+func upgraded(t *testing.T, f func(*websocket.Conn, *http.Request)) http.HandlerFunc {
 	upgrader := websocket.Upgrader{EnableCompression: true, Subprotocols: []string{"v2"}}
-	return serve(t, func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
 			t.Errorf("upgrade: %v", err)
@@ -33,18 +38,25 @@ func accept(t *testing.T, f func(*websocket.Conn, *http.Request)) string {
 		}
 		defer conn.Close()
 		f(conn, r)
-	})
+	}
 }
 
 // serve answers requests with f and returns the URL for websockets.
 func serve(t *testing.T, f http.HandlerFunc) string {
 	t.Helper()
+	return serveWith(t, (*httptest.Server).Start, f)
+}
+
+// serveWith lets a test start the server in its own way.
+func serveWith(t *testing.T, start func(*httptest.Server), f http.HandlerFunc) string {
+	t.Helper()
 	var running sync.WaitGroup
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		running.Add(1)
 		defer running.Done()
 		f(w, r)
 	}))
+	start(server)
 	t.Cleanup(func() {
 		running.Wait()
 		server.Close()

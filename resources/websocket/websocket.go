@@ -160,7 +160,7 @@ func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
 // lost reports why a connection is no more and returns how long to wait.
 func (h *hold) lost(why *ended, worked time.Duration) time.Duration {
 	delay := h.spec.delay(why, &h.backoff, worked)
-	h.logged().Warn("websocket lost", "error", why, "state", why.state, "retry_in", delay.Round(time.Millisecond))
+	h.logged().Warn("connection lost", "state", why.state, "retry_in", delay.Round(time.Millisecond), "err", why)
 	h.show(why.state, why)
 	return delay
 }
@@ -177,7 +177,7 @@ func (h *hold) end() {
 // logged returns the logger with what tells the resources apart. It is made anew each time: kept, it would cost each
 // resource some hundred bytes.
 func (h *hold) logged() *slog.Logger {
-	return h.log.With("resource", h.claim.Key.String(), "epoch", h.claim.Epoch, "url", resources.RedactURL(h.spec.URL))
+	return h.log.With("kind", Kind, "resource", h.claim.Key.ID, "epoch", h.claim.Epoch, "url", resources.RedactURL(h.spec.URL))
 }
 
 // show reports a state of the connection.
