@@ -26,8 +26,8 @@ type sample struct {
 	} `json:"inner"`
 }
 
-// Each mistake is told with its place, its field and what to write. Seen to fail with the key's place taken for the
-// value's, and with the second of two equal names let through.
+// Each mistake is told with its place, its field and what to write. Seen to fail with the value's place taken for the
+// key's, and with the second of two equal names let through.
 func TestDecodeTells(t *testing.T) {
 	for spec, want := range map[string]string{
 		"":                                  "line 1, column 1: the spec is empty; put a JSON object",

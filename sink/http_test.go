@@ -104,7 +104,7 @@ func TestHTTPBatch(t *testing.T) {
 }
 
 // Whatever can be mended at the receiver is tried again until it is taken: redirects too, which are not followed, and a
-// connection cut without an answer. Seen to fail with redirects followed (the second request is a GET) and with 404 refused.
+// connection cut without an answer. Seen to fail with redirects followed (the third request is a GET) and with 404 refused.
 func TestHTTPRetries(t *testing.T) {
 	rec := receive(t, func(n int, w http.ResponseWriter, _ *http.Request) {
 		switch n {
@@ -163,7 +163,7 @@ func TestHTTPRetryAfter(t *testing.T) {
 	}
 }
 
-// A message that the receiver can't take is refused for good, and the others go on. Seen to fail (it hangs) without refuses.
+// A message that the receiver can't take is refused for good, and the others go on. Seen to fail (it is sent again) without refuses.
 func TestHTTPRefused(t *testing.T) {
 	rec := receive(t, func(n int, w http.ResponseWriter, _ *http.Request) {
 		if n == 2 {
