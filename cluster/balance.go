@@ -14,6 +14,8 @@ const (
 	maxInFlight = 256
 	// cooldown is how long a resource that was moved stays where it is.
 	cooldown = 30 * time.Second
+	// fruitless is how long a node doesn't look for what to give away after it has found nothing that may move.
+	fruitless = 100 * time.Millisecond
 	// brakeFor is for how long nothing moves at most after more than half of the nodes have vanished at once: they may all
 	// be back in a moment. What they held is claimed all the same, within the capacity of those left.
 	brakeFor = 30 * time.Second
@@ -29,6 +31,7 @@ type calm struct {
 	churned  Instant // when a resource last came or went
 	braked   Instant // until when the brake is on
 	before   int     // nodes there were before they vanished
+	again    Instant // when to look again for what to give away
 	vanishes []Instant
 	moving   map[*slot]*peer   // own moves decided, of which no record has come yet
 	moved    map[*slot]Instant // resources that another node moved here, and when
@@ -63,7 +66,7 @@ func (c *calm) vanished(now Instant, nodes int, p *peer) {
 // balance returns what this node is to begin handing off now so that all bear their parts. inflight is how many of its moves
 // are under way; may tells whether a resource held here can be moved and isn't being moved. Only the one who has
 // too much acts, but all who see the same would have it do the same.
-func (v *view) balance(now Instant, inflight int, may func(*slot) bool) []transfer {
+func (v *view) balance(now Instant, inflight int, may func(*slot) bool) (moves []transfer) {
 	me := v.nodes[v.self]
 	if me == nil || !me.takes() || inflight > maxInFlight/2 || !v.still(now) {
 		return nil
@@ -78,10 +81,14 @@ func (v *view) balance(now Instant, inflight int, may func(*slot) bool) []transf
 		}
 	}
 	flows := v.flows(me, now)
-	if len(flows) == 0 {
+	if now < v.calm.again || !slices.ContainsFunc(flows, func(f flow) bool { return v.credit(f.to) > 0 }) {
 		return nil
 	}
-	return v.choose(me, flows, maxInFlight-inflight, now, v.credit, idle)
+	moves = v.choose(me, flows, maxInFlight-inflight, now, v.credit, idle)
+	if len(moves) == 0 {
+		v.calm.again = max(v.calm.again, now.Add(fruitless))
+	}
+	return moves
 }
 
 // still tells whether it is time for moves: nodes stay, all plan alike, and all but a few resources are held.
@@ -254,16 +261,6 @@ func (v *view) choose(me *peer, flows []flow, limit int, now Instant, lend func(
 			delete(v.calm.moved, s)
 		}
 	}
-	var own []*slot
-	for s := range me.held.all() {
-		_, cooling := v.calm.moved[s]
-		if _, moving := v.calm.moving[s]; !cooling && !moving && s.live() && may(s) {
-			own = append(own, s)
-		}
-	}
-	slices.SortFunc(own, func(a, b *slot) int {
-		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.claim, b.claim), a.key.Compare(b.key))
-	})
 	credit := map[*peer]int{}
 	for _, f := range flows {
 		credit[f.to] = lend(f.to)
@@ -272,11 +269,18 @@ func (v *view) choose(me *peer, flows []flow, limit int, now Instant, lend func(
 		credit[to]--
 	}
 	var moves []transfer
-	for _, s := range own {
+	for s := range v.byStay(me, now) {
+		if len(moves) == limit {
+			break
+		}
+		_, cooling := v.calm.moved[s]
+		if _, moving := v.calm.moving[s]; cooling || moving || !s.live() || !may(s) {
+			continue
+		}
 		for i := range flows {
 			f := &flows[i]
 			w := int64(s.weight)
-			if len(moves) < limit && w <= f.weight && credit[f.to] > 0 && (f.class == nil || f.class == s.class) && f.to.can(s.class) {
+			if w <= f.weight && credit[f.to] > 0 && (f.class == nil || f.class == s.class) && f.to.can(s.class) {
 				f.weight -= w
 				credit[f.to]--
 				v.calm.moving[s] = f.to

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 )
 
@@ -86,4 +87,11 @@ func (l *Loop) await(f func()) {
 			return
 		}
 	}
+}
+
+// rejoinPause grows to some seconds while no term gets as far as registering: each lists everything first, and a store that is
+// full lets nobody in.
+func rejoinPause(fruitless int) time.Duration {
+	least := 200 * time.Millisecond << min(fruitless, 3)
+	return least + rand.N(4*least)
 }

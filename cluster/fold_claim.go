@@ -41,6 +41,9 @@ func (v *view) takeClaim(k Key, r Record, st step) bool {
 		delete(v.counted, s)
 	}
 	v.settle(s, st)
+	if was != nil && was == s.holder {
+		was.held.push(s) // what is held stays in the order of its claims
+	}
 	if was != nil {
 		v.forgetLife(was)
 	}

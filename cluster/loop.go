@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,16 +51,21 @@ type life struct {
 	buryAgain                                Instant
 
 	publishing bool
+	written    int64  // revision of this node's key, as it was last written
 	intake     *lease // that this node's key names
+	next       *lease // that it is to name next
+	naming     bool   // that one is being granted
+	slowest    *hold  // of those on the intake lease that were yet to be started, the one found last
 	open       *lease // the lease that own bids go on at present
 	granting   int
-	grantPause Instant // no lease is asked for before this, since the last was refused
 
-	moves     []moving
-	sending   map[string]int // moves under way, by target
+	moves     map[*peer][]moving // by target
+	chosen    Instant            // when all were last chosen anew
+	sending   map[string]int     // moves under way, by target
 	underWay  int
-	emptied   bool    // all that was held was to go to others, when last looked at
-	lastWrite Instant // when a guarded write of ours last got through
+	landing   []landed // done, but not seen by the view; in sending too
+	emptied   bool     // all that was held was to go to others, when last looked at
+	lastWrite Instant  // when a guarded write of ours last got through
 	probing   bool
 	bidPause  Instant
 	looked    Instant // when conditions were last looked at
@@ -108,13 +112,6 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
-// rejoinPause grows to some seconds while no term gets as far as registering: each lists everything first, and a store that is
-// full lets nobody in.
-func rejoinPause(fruitless int) time.Duration {
-	least := 200 * time.Millisecond << min(fruitless, 3)
-	return least + rand.N(4*least)
-}
-
 // tick is how often the loop turns when nothing happens.
 const tick = 100 * time.Millisecond
 
@@ -129,8 +126,8 @@ func (l *Loop) untilDue(now Instant) time.Duration {
 // serve is one term, from listing to revoking.
 func (l *Loop) serve(ctx context.Context) ending {
 	l.life = life{
-		term: newTerm(&l.cfg, l.wake), holds: map[Key]*hold{}, asking: map[Key]asking{}, sending: map[string]int{},
-		out: outbox{queues: map[LeaseID][]request{}},
+		term: newTerm(&l.cfg, l.wake), holds: map[Key]*hold{}, asking: map[Key]asking{},
+		moves: map[*peer][]moving{}, sending: map[string]int{}, out: outbox{queues: map[LeaseID][]request{}},
 	}
 	batches := make(chan Batch, 16)
 	in := batches

@@ -18,7 +18,6 @@ const (
 // moving is a move decided on and not yet begun.
 type moving struct {
 	hold *hold
-	to   *peer
 	at   Instant
 }
 
@@ -27,33 +26,41 @@ func (l *Loop) rebalance(now Instant) {
 	if l.leaving || !l.planned {
 		return
 	}
-	moves := l.view.balance(now, len(l.moves)+l.underWay, func(s *slot) bool {
+	decided := l.underWay
+	for _, queue := range l.moves {
+		decided += len(queue)
+	}
+	moves := l.view.balance(now, decided, func(s *slot) bool {
 		h := l.holds[s.key]
 		return h != nil && !h.busy && h.to == nil && !h.chosen && h.specRev != 0
 	})
 	for _, m := range moves {
-		h := l.holds[m.slot.key]
-		h.chosen = true
-		l.moves = append(l.moves, moving{h, m.to, now})
+		l.choose(l.holds[m.slot.key], m.to, now)
 	}
 	if len(moves) > 0 {
 		l.tell(Event{Type: Balanced, Count: len(moves)})
 	}
 }
 
+// choose has a resource moved as soon as there is room for it.
+func (l *Loop) choose(h *hold, to *peer, now Instant) {
+	h.chosen = true
+	l.moves[to] = append(l.moves[to], moving{h, now})
+}
+
 // pump begins moves, no more at once than can be under way and than their targets have credit for: a resource
-// waits with its runner going, not without one.
+// waits with its runner going, not without one. What can begin is at the front of its queue, so a turn doesn't look at the
+// rest.
 func (l *Loop) pump(now Instant) {
+	l.land()
 	l.acknowledge()
 	emptying := l.emptying()
 	switch {
-	case emptying:
+	case emptying && (!l.emptied || now.Sub(l.chosen) >= tick):
+		l.chosen = now
 		l.chooseAll(now)
-	case l.emptied: // uncordoned: what hasn't begun to move stays
-		for _, m := range l.moves {
-			m.hold.chosen = false
-		}
-		l.moves = nil
+	case l.emptied && !emptying: // uncordoned: what hasn't begun to move stays
+		l.unchoose()
 	}
 	l.emptied = emptying
 	if len(l.moves) == 0 {
@@ -63,43 +70,46 @@ func (l *Loop) pump(now Instant) {
 		l.probe()
 		return
 	}
-	waiting := l.moves[:0]
-	for _, m := range l.moves {
-		h := m.hold
-		switch {
-		case l.holds[h.key] != h || !emptying && now.Sub(m.at) > 10*time.Second:
-			h.chosen = false // it left by another way, or its target has had no room for long
-		case h.busy || l.underWay >= maxMoving || l.view.credit(m.to) <= l.sending[m.to.id]:
-			waiting = append(waiting, m)
-		default:
-			l.send(h, m.to, now)
+	for to, queue := range l.moves {
+		for len(queue) > 0 {
+			h := queue[0].hold
+			void := l.holds[h.key] != h || h.busy || !to.takes() || !emptying && now.Sub(queue[0].at) > 10*time.Second
+			if !void && (l.underWay >= maxMoving || l.view.credit(to) <= l.sending[to.id]) {
+				break
+			}
+			queue = queue[1:]
+			h.chosen = false
+			if !void {
+				l.send(h, to, now)
+			}
+		}
+		if l.moves[to] = queue; len(queue) == 0 {
+			delete(l.moves, to)
 		}
 	}
-	clear(l.moves[len(waiting):])
-	l.moves = waiting
 }
 
-// chooseAll has everything that another node can take moved there.
+// chooseAll has everything that another node can take moved there. Targets change when nodes go, so all are chosen anew.
 func (l *Loop) chooseAll(now Instant) {
-	kept := l.moves[:0]
-	for _, m := range l.moves {
-		if m.to = m.hold.slot.target; m.to != nil {
-			kept = append(kept, m) // targets change when nodes go
-		} else {
+	l.unchoose()
+	for _, h := range l.holds {
+		if to := h.slot.target; h.to == nil && to != nil && to.id != l.cfg.Self.ID {
+			l.choose(h, to, now)
+		}
+	}
+}
+
+// unchoose takes back all moves that have not begun.
+func (l *Loop) unchoose() {
+	for _, queue := range l.moves {
+		for _, m := range queue {
 			m.hold.chosen = false
 		}
 	}
-	l.moves = kept
-	for _, h := range l.holds {
-		if h.to == nil && !h.chosen && h.slot.target != nil && h.slot.target.id != l.cfg.Self.ID {
-			h.chosen = true
-			l.moves = append(l.moves, moving{h, h.slot.target, now})
-		}
-	}
+	clear(l.moves)
 }
 
 func (l *Loop) send(h *hold, to *peer, now Instant) {
-	h.chosen = false
 	h.to = to
 	l.sending[to.id]++
 	l.underWay++
@@ -115,6 +125,21 @@ func (l *Loop) unmove(h *hold) {
 		l.sending[h.to.id]--
 		l.underWay--
 		h.to = nil
+	}
+}
+
+// landed is a move that was done. Until the view shows it among what is on the target's intake lease, it takes up credit as one
+// that is under way.
+type landed struct {
+	to  *peer
+	rev int64
+}
+
+// land gives up the credit that is accounted for by the view.
+func (l *Loop) land() {
+	for len(l.landing) > 0 && l.landing[0].rev <= l.view.rev {
+		l.sending[l.landing[0].to.id]--
+		l.landing = l.landing[1:]
 	}
 }
 
@@ -143,6 +168,10 @@ func (l *Loop) handOff(h *hold) {
 		then: func(res Result, ans Answer, err error) {
 			if res.Done {
 				l.tell(Event{Type: HandedOff, Key: key, Epoch: ans.Rev, Node: to.id})
+				if h.to != nil { // the watch has not told of it yet
+					l.landing = append(l.landing, landed{to, ans.Rev})
+					l.sending[to.id]++
+				}
 			}
 			l.unmove(h)
 			l.resume(h, err)
@@ -203,35 +232,53 @@ func (l *Loop) renewIntake(now Instant) {
 	if l.intake != c && l.intake != nil {
 		l.intake.intake = false // from now on own bids may fill it up
 	}
-	l.intake = c
+	if l.intake = c; l.next == c || l.next != nil && l.next.lost.Load() {
+		l.next = nil
+	}
 	gone := c == nil || c.lost.Load()
-	if l.leaving || l.publishing || l.granting > 0 || now < l.grantPause || now < l.askPause || !gone && p.onIntake < intakeQuota*9/10 {
-		return
+	switch {
+	case l.leaving || !gone && p.onIntake < intakeQuota*9/10:
+	case l.next != nil:
+		l.publish(func(n *Node) { n.Intake.Lease = l.next.id })
+	case l.naming || now < l.askPause || !gone && l.unstarted(c, now):
+	default:
+		l.naming = true
+		l.grant(func(next *lease, err error) {
+			l.naming = false
+			if err == nil {
+				next.intake = true
+				l.next = next
+			}
+		})
 	}
-	for _, h := range l.holds {
-		if h.lease == c && h.run == nil && !h.blocked() && now >= h.retryAt && !gone {
-			return
-		}
-	}
-	l.publishing = true
-	l.grant(func(next *lease, err error) {
-		l.publishing = false
-		if err != nil {
-			l.grantPause = l.cfg.Clock().Add(retryPause)
-			return
-		}
-		next.intake = true
-		l.publish(func(n *Node) { n.Intake.Lease = next.id })
-	})
 }
 
-// publish rewrites this node's key.
+// unstarted tells whether something on a lease is yet to be started. It asks the one found last first: to look through all,
+// in each turn, would cost more than to start them.
+func (l *Loop) unstarted(c *lease, now Instant) bool {
+	waits := func(h *hold) bool {
+		return h.lease == c && h.run == nil && !h.blocked() && now >= h.retryAt && l.holds[h.key] == h
+	}
+	if l.slowest != nil && waits(l.slowest) {
+		return true
+	}
+	for _, h := range l.holds {
+		if waits(h) {
+			l.slowest = h
+			return true
+		}
+	}
+	l.slowest = nil
+	return false
+}
+
+// publish rewrites this node's key, once the view shows what was written last.
 func (l *Loop) publish(change func(*Node)) {
-	if l.publishing || l.cfg.Clock() < l.askPause {
+	p := l.view.peer(l.cfg.Self.ID)
+	if l.publishing || l.cfg.Clock() < l.askPause || p.rev < l.written {
 		return
 	}
 	l.publishing = true
-	p := l.view.peer(l.cfg.Self.ID)
 	next := p.Node
 	change(&next)
 	l.post(request{
@@ -239,9 +286,13 @@ func (l *Loop) publish(change func(*Node)) {
 			If:   []Guard{{NodePath(p.id), p.rev}},
 			Path: NodePath(p.id), Value: nodeText(next), Lease: l.term.id.Lease(0),
 		},
-		then: func(Result, Answer, error) {
+		then: func(res Result, ans Answer, _ error) {
 			l.publishing = false
-			l.refrain()
+			if !res.Done {
+				l.refrain()
+				return
+			}
+			l.written = ans.Rev
 		},
 	})
 }

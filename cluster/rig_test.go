@@ -17,7 +17,7 @@ import (
 // rig is a small cluster for one scenario: nodes that run the code that ships on a store in memory, in which what
 // they ask of the store is counted. Inside a synctest bubble, make it there.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	memory *clustertest.Memory
 	group  sync.WaitGroup
 
@@ -41,7 +41,7 @@ type rigNode struct {
 	calls map[string]int // by operation; guarded by mu
 }
 
-func newRig(t *testing.T, resources int) *rig {
+func newRig(t testing.TB, resources int) *rig {
 	r := &rig{t: t, memory: clustertest.NewMemory(1), runs: map[string]int{}, live: map[string]int{}}
 	for i := range resources {
 		r.memory.Put(cluster.ResourcePath(rigKey(i)), "{}")
@@ -85,8 +85,7 @@ func (r *rig) start(name string, network clustertest.Network, change ...func(*ri
 // end has nodes leave at once and waits for the end of all.
 func (r *rig) end(nodes ...*rigNode) {
 	for _, n := range nodes {
-		close(n.abort)
-		n.leave()
+		n.quit()
 	}
 	r.group.Wait()
 }

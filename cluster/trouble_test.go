@@ -40,6 +40,50 @@ func TestBackoffOfAnEarlierHolderEnds(t *testing.T) {
 	})
 }
 
+// A node whose watch is slow names one intake lease after the other, each once. Seen to fail (a thousand leases, never given
+// back) with a new one granted as often as the watch had not told of the last.
+func TestIntakeIsRenewedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 4000)
+		a := r.start("a", clustertest.Network{})
+		time.Sleep(5 * time.Second)
+		b := r.start("b", clustertest.Network{Watch: clustertest.Span{Min: time.Second, Max: time.Second}})
+		time.Sleep(20 * time.Second)
+		if n := r.running("b"); n != 2000 {
+			t.Errorf("b runs %d; want 2000", n)
+		}
+		if n := b.asked("grant"); n > 6 { // of the node, for bids, and for each thousand handed over
+			t.Errorf("b asked for %d leases", n)
+		}
+		r.end(a, b)
+	})
+}
+
+// A leaving node's watch lags: what it has handed over and not seen there yet takes up credit. Seen to fail (thousands on one
+// lease, which etcd deletes in one step that stops all else) with credit given back by the answer.
+func TestAnIntakeLeaseTakesNoMoreThanItsQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 6000)
+		lag := clustertest.Network{Watch: clustertest.Span{Min: 50 * time.Millisecond, Max: 50 * time.Millisecond}}
+		a := r.start("a", lag)
+		r.await("a", 6000)
+		b := r.start("b", lag)
+		time.Sleep(time.Second)
+		a.leave()
+		for r.running("b") < 6000 {
+			time.Sleep(5 * time.Millisecond)
+			claims := map[cluster.LeaseID]int{}
+			for _, claim := range r.memory.List("claims/") {
+				claims[claim.Lease]++
+				if claims[claim.Lease] > 1000 {
+					t.Fatalf("lease %s has more than 1,000 claims", claim.Lease)
+				}
+			}
+		}
+		r.end(b)
+	})
+}
+
 // Seen to fail with revocations tried again at once: 2,000 in a second.
 func TestARefusedRevokeIsTriedNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
