@@ -150,7 +150,7 @@ func (s *sim) operate(names []string) {
 		return
 	}
 	claim := claims[s.rng.IntN(len(claims))]
-	switch s.rng.IntN(6) {
+	switch s.rng.IntN(8) {
 	case 0, 1:
 		s.note("operator deletes %s", claim.Path)
 		s.deleteClaims(func(r cluster.Record) bool { return r.Path == claim.Path })
@@ -165,6 +165,9 @@ func (s *sim) operate(names []string) {
 	case 4:
 		s.note("operator cordons %s", name)
 		s.memory.Put(cluster.CordonPath(name), `{}`)
+	case 5:
+		s.note("operator drains %s", name)
+		s.memory.Put(cluster.CordonPath(name), drain)
 	default:
 		s.memory.Delete(cluster.CordonPath(name))
 	}
