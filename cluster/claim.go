@@ -116,10 +116,9 @@ func (l *Loop) bidFor(s *slot, on *lease, now Instant) {
 	})
 }
 
-// readsOf names what a new holder reads: the spec, the trouble the last holder had with it, and the last good spec.
-func readsOf(key Key) []string {
-	return []string{ResourcePath(key), StatusPath(key), StatePath(key, lastGood)}
-}
+// readsOf names what a new holder reads: the spec, and the trouble that the last holder had with it. Each read costs the
+// store half of what the claim itself does.
+func readsOf(key Key) []string { return []string{ResourcePath(key), StatusPath(key)} }
 
 // read fetches the spec of a claim that was handed to this node.
 func (l *Loop) read(h *hold) {
@@ -154,14 +153,32 @@ func (l *Loop) learn(h *hold, records []Record) {
 			if h.retryAt != 0 {
 				l.later(h, h.retryAt) // nothing else would have it looked at then
 			}
-		case StatePath(h.key, lastGood):
-			h.note.kept = true
-			if h.spec == nil && h.blocked() && l.check(h.key, rec.Value) == nil {
-				h.spec, h.specRev = rec.Value, 1 // older than the one refused
-			}
 		}
 	}
 	l.touch(h)
+}
+
+// readGood looks for the last good spec that an earlier holder kept, since the newest is invalid.
+func (l *Loop) readGood(h *hold) {
+	h.busy = true
+	l.post(request{
+		op: Op{Read: []string{StatePath(h.key, lastGood)}},
+		then: func(res Result, _ Answer, err error) {
+			h.busy = false
+			if err != nil {
+				l.pause(h)
+				return
+			}
+			h.searched = true
+			if rec := res.Read[0]; !rec.Deleted {
+				h.note.kept = true
+				if h.spec == nil && h.blocked() && l.check(h.key, rec.Value) == nil {
+					h.spec, h.specRev = rec.Value, 1 // older than the one refused
+				}
+			}
+			l.touch(h)
+		},
+	})
 }
 
 // rewrite puts the claim on a lease of this node again, under a new epoch: the present one is spent. It also makes

@@ -18,10 +18,11 @@ type hold struct {
 	how   string // how it arrived: one of the Change constants
 	gap   gap
 
-	spec    json.RawMessage // the last good one
-	specRev int64           // its mod revision; 0: not read yet
-	refused refusal         // why nothing is run, or why a newer spec isn't
-	changed bool            // a newer good spec waits for the run to end
+	spec     json.RawMessage // the last good one
+	specRev  int64           // its mod revision; 0: not read yet
+	refused  refusal         // why nothing is run, or why a newer spec isn't
+	changed  bool            // a newer good spec waits for the run to end
+	searched bool            // for a last good spec in the store
 
 	run      *run
 	stopped  time.Time // when its last run had returned, by the wall clock
@@ -159,6 +160,8 @@ func (l *Loop) begin(h *hold, now Instant) {
 		if _, bid := l.asking[h.key]; !bid { // the answer to a bid brings the spec
 			l.read(h)
 		}
+	case h.refused.state == stateInvalid && h.spec == nil && !h.searched:
+		l.readGood(h)
 	case h.blocked() || now < h.retryAt:
 	case l.emptying() && h.slot.target != nil:
 		// It waits for pump to hand it off; a new run would only be stopped again.

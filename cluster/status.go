@@ -44,6 +44,7 @@ func (h *hold) recall(rec Record, now Instant) {
 		return
 	}
 	h.note.shown, h.note.since = s, s.Since
+	h.note.kept = h.note.kept || s.State == stateInvalid // to be deleted once the spec is good
 	if s.SpecRev != h.specRev {
 		return
 	}

@@ -4,78 +4,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
-
-	clientv3 "go.etcd.io/etcd/client/v3"
-
-	"github.com/drm-cluster/drm/cluster"
 )
-
-// claims compares how fast nodes claim with how fast etcd's own client puts as many keys. All nodes are cordoned, then
-// none is any more. What they connect to accepts nobody, so that it is claims that are measured, not handshakes.
-func claims(ctx context.Context, s *stage) ([]row, error) {
-	puts, err := s.rawPuts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	deaf, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	defer deaf.Close()
-	if err := s.start(ctx); err != nil {
-		return nil, err
-	}
-	for i := range nodes {
-		if err := s.Put(ctx, cluster.CordonPath(nodeID(i)), "bench"); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.put(ctx, deaf.Addr().String()); err != nil {
-		return nil, err
-	}
-	took, requests, err := s.uncordon(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rate := float64(s.n) / took.Seconds()
-	return []row{
-		count("etcd's own client: puts, 64 at a time", s.n, puts, "/s"),
-		count("claims, from the end of a cordon to the last one", s.n, rate, "/s"),
-		count("  claims / puts", s.n, rate/puts, "").atLeast(4),
-		count("  claims in one request", s.n, float64(s.n)/float64(requests), ""),
-	}, nil
-}
-
-// uncordon ends all cordons at once and returns how long it took until everything was claimed, and by how many requests.
-func (s *stage) uncordon(ctx context.Context) (took time.Duration, requests int, err error) {
-	ctx, stop := context.WithTimeout(ctx, within)
-	defer stop()
-	watch := s.Client.Watch(ctx, s.Prefix+"claims/", clientv3.WithPrefix(), clientv3.WithCreatedNotify())
-	if answer := <-watch; !answer.Created {
-		return 0, 0, fmt.Errorf("watch claims: %w", answer.Err())
-	}
-	at := time.Now()
-	if _, err := s.Client.Delete(ctx, s.Prefix+"cordons/", clientv3.WithPrefix()); err != nil {
-		return 0, 0, fmt.Errorf("end cordons: %w", err)
-	}
-	revisions := map[int64]bool{}
-	for seen := 0; seen < s.n; {
-		answer, ok := <-watch
-		if !ok || answer.Err() != nil {
-			return 0, 0, fmt.Errorf("watch claims: %d of %d seen: %w", seen, s.n, errors.Join(ctx.Err(), answer.Err()))
-		}
-		seen += len(answer.Events)
-		for _, e := range answer.Events {
-			revisions[e.Kv.ModRevision] = true
-		}
-	}
-	return time.Since(at), len(revisions), nil
-}
 
 // rawPuts returns how many puts a second etcd takes of what a claim is like.
 func (s *stage) rawPuts(ctx context.Context) (float64, error) {
