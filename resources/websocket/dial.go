@@ -17,7 +17,7 @@ import (
 // Buffers of a connection: the read buffer is kept for as long as it is open, so it is small (longer frames are read past
 // it); the write buffer only while a message is written.
 const (
-	readBuffer  = 512
+	readBuffer  = 256
 	writeBuffer = 1 << 10
 )
 

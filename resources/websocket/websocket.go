@@ -20,7 +20,7 @@
 //   - The other side's silence is noticed: within ping.interval + ping.timeout of the last frame, and idle_timeout
 //     after the last message.
 //   - Memory is bounded: by max_message_size or max_decompressed_size for a message, by buffer for those that wait.
-//     An idle resource costs one goroutine, a read buffer of 512 bytes and a timer; write buffers are shared.
+//     An idle resource costs one goroutine, a read buffer of 256 bytes and a timer; write buffers are shared.
 //   - Delivery is at most once between server and buffer and at least once between buffer and sink. What is in the
 //     buffer when the context ends is dropped and counted.
 package websocket
