@@ -80,7 +80,7 @@ type Node struct {
 	Intake   Intake            `json:"intake"`
 	Life     Life              `json:"life"`
 	Leaving  bool              `json:"leaving,omitempty"`
-	Draining int64             `json:"draining,omitempty"` // revision of the cordon whose drain it carries out: it asks for nothing since
+	Draining int64             `json:"draining,string,omitempty"` // revision of the cordon whose drain it carries out: it asks for nothing since
 }
 
 // MaxWeight is the greatest weight of a node or a resource. With it, every comparison of loads by

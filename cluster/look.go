@@ -76,6 +76,9 @@ func (s *Snapshot) fold(b Batch, now Instant) {
 	s.view.takeMalformed()
 }
 
+// Rev is the revision up to which everything has been seen.
+func (s *Snapshot) Rev() int64 { return s.view.rev }
+
 // Cluster tells of the whole cluster.
 func (s *Snapshot) Cluster() ClusterInfo { return s.view.clusterInfo(s.now, s.wall) }
 

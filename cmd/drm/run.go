@@ -18,7 +18,7 @@ import (
 )
 
 func newRun(p process) *cobra.Command {
-	s := &settings{env: variables(p.env)}
+	s := &settings{etcdSettings: etcdSettings{env: variables(p.env)}}
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run a node: hold resources together with the other nodes",

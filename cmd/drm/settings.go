@@ -6,18 +6,15 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/drm-cluster/drm/cluster"
-	"github.com/drm-cluster/drm/lease"
 )
 
 const (
-	defaultListen    = "127.0.0.1:7376"
-	defaultEndpoints = "127.0.0.1:2379"
+	defaultListen = "127.0.0.1:7376"
 
 	guardFlag    = "guard"
 	lifelineFlag = "lifeline"
@@ -26,39 +23,24 @@ const (
 
 // settings are what "drm run" is told by its flags; supervisor and worker get the same.
 type settings struct {
-	endpoints             list
-	prefix                string
-	cacert, cert, key     string
-	user, password        string
-	insecureSkipTLSVerify bool
-	node, zone            string
-	labels                pairs
-	capacity              *int64
-	weight                int64
-	listen, debugListen   string
-	hosts                 list
-	ttl, drainTimeout     time.Duration
-	egressPrivate         bool
-	egressLoopback        bool
-	logFormat, logLevel   string
-	envFile               string
-	lifelineFD, guardFD   int
-	flags                 *pflag.FlagSet
-	env                   map[string]string
+	etcdSettings
+	node, zone          string
+	labels              pairs
+	capacity            *int64
+	weight              int64
+	listen, debugListen string
+	hosts               list
+	ttl, drainTimeout   time.Duration
+	egressPrivate       bool
+	egressLoopback      bool
+	logFormat, logLevel string
+	lifelineFD, guardFD int
 }
 
 // define adds the flags of a node.
 func (s *settings) define(f *pflag.FlagSet) {
-	s.flags, s.endpoints, s.logFormat, s.logLevel = f, list{defaultEndpoints}, "text", "info"
-	f.Var(&s.endpoints, "endpoints", "etcd's members, host:port or URLs with commas between them")
-	f.StringVar(&s.cacert, "cacert", "", "file of the authorities that etcd's certificate is checked against")
-	f.StringVar(&s.cert, "cert", "", "file of the client certificate for etcd")
-	f.StringVar(&s.key, "key", "", "file of the client certificate's key")
-	f.StringVar(&s.user, "user", "", "etcd user, as name or name:password")
-	f.StringVar(&s.password, "password", "", "password of the etcd user; others can read a command line, so better a variable or --env-file")
-	f.BoolVar(&s.insecureSkipTLSVerify, "insecure-skip-tls-verify", false, "accept any certificate from etcd")
-	f.StringVar(&s.prefix, "prefix", "/drm/", "of all keys of the cluster in etcd")
-
+	s.etcdSettings.define(f)
+	s.logFormat, s.logLevel = "text", "info"
 	f.StringVar(&s.node, "node", "", "this node's id, the same after a restart (default: the host name)")
 	f.StringVar(&s.zone, "zone", "", "where this node is, for people to see")
 	f.Var(&s.labels, "label", "what resources may require of a node: key=value, repeated or with commas between")
@@ -109,48 +91,6 @@ func (s *settings) complete() error {
 		return fmt.Errorf("--listen: %w; write host:port, such as %s", err, defaultListen)
 	}
 	return nil
-}
-
-// etcd is how to reach etcd: etcdctl's variables, and what flags say instead.
-func (s *settings) etcd(log *slog.Logger) (lease.Config, error) {
-	cfg, err := lease.FromEnv(func(name string) (string, bool) {
-		value, ok := s.env[name]
-		return value, ok
-	})
-	if err != nil {
-		return cfg, err
-	}
-	if len(cfg.Endpoints) == 0 || s.flags.Changed("endpoints") {
-		cfg.Endpoints = s.endpoints
-	}
-	over := func(flag string, field *string, value string) {
-		if s.flags.Changed(flag) {
-			*field = value
-		}
-	}
-	over("cacert", &cfg.CACert, s.cacert)
-	over("cert", &cfg.Cert, s.cert)
-	over("key", &cfg.Key, s.key)
-	s.credentials(&cfg)
-	if s.flags.Changed("insecure-skip-tls-verify") {
-		cfg.InsecureSkipVerify = s.insecureSkipTLSVerify
-	}
-	cfg.Prefix, cfg.Log = s.prefix, log
-	return cfg, cfg.Validate()
-}
-
-// credentials takes user and password from the flags; the user may bring its password along, as with etcdctl.
-func (s *settings) credentials(cfg *lease.Config) {
-	if s.flags.Changed("user") {
-		name, password, both := strings.Cut(s.user, ":")
-		cfg.User = name
-		if both {
-			cfg.Password = password
-		}
-	}
-	if s.flags.Changed("password") {
-		cfg.Password = s.password
-	}
 }
 
 // arguments are the flags of the command line, for the worker to get the same. What came from variables and from

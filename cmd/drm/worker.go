@@ -20,7 +20,7 @@ import (
 )
 
 func newWorker(p process) *cobra.Command {
-	s := &settings{env: variables(p.env)}
+	s := &settings{etcdSettings: etcdSettings{env: variables(p.env)}}
 	cmd := &cobra.Command{
 		Use:    "worker",
 		Short:  "The part of a node that holds resources; started by drm run",
