@@ -38,6 +38,9 @@ type Store interface {
 // transaction may hold is 128 less the size of the outer one.
 const MaxCommit = 120
 
+// MaxParts is how many guards an Op may have, and how many reads and writes together: what MaxCommit leaves of etcd's 128.
+const MaxParts = 128 - MaxCommit
+
 // Errors that a caller branches on.
 var (
 	// ErrLeaseNotFound: a lease named in the request doesn't exist, so nothing of it was written.

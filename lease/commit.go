@@ -13,10 +13,6 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 )
 
-// maxParts is how many guards an op may have, and how many reads and writes. etcd lets a nested transaction hold
-// 128 less what the outer one holds, which is up to cluster.MaxCommit.
-const maxParts = 128 - cluster.MaxCommit
-
 // Commit does the ops as nested transactions of one request. See cluster.Store. What is wrong with the ops
 // themselves is ErrRefused too.
 func (s *Store) Commit(ctx context.Context, ops []cluster.Op) (answer cluster.Answer, err error) {
@@ -53,8 +49,9 @@ func checkOps(ops []cluster.Op) error {
 		switch {
 		case written[op.Path]:
 			return fmt.Errorf("%s is written twice in one request; put the writes into two", op.Path)
-		case len(op.If) > maxParts || parts > maxParts:
-			return fmt.Errorf("the op on %q has %d guards and %d reads and writes; %d of each is the most", op.Path, len(op.If), parts, maxParts)
+		case len(op.If) > cluster.MaxParts || parts > cluster.MaxParts:
+			return fmt.Errorf("the op on %q has %d guards and %d reads and writes; %d of each is the most",
+				op.Path, len(op.If), parts, cluster.MaxParts)
 		case op.Lease != 0 && (op.Delete || op.Path == ""):
 			return fmt.Errorf("the op on %q names a lease but puts nothing", op.Path)
 		case op.Lease != 0 && lease != 0 && op.Lease != lease:

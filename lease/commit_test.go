@@ -44,8 +44,8 @@ func TestCommitAsManyOpsAsPromised(t *testing.T) {
 	s := open(t, etcdtest.Start(t).Endpoints())
 	var ops []cluster.Op
 	for i := range cluster.MaxCommit {
-		ops = append(ops, cluster.Op{Path: fmt.Sprintf("claims/a/%d", i), If: make([]cluster.Guard, 0, maxParts)})
-		for j := range maxParts {
+		ops = append(ops, cluster.Op{Path: fmt.Sprintf("claims/a/%d", i), If: make([]cluster.Guard, 0, cluster.MaxParts)})
+		for j := range cluster.MaxParts {
 			ops[i].If = append(ops[i].If, cluster.Guard{Path: fmt.Sprintf("claims/b/%d-%d", i, j)})
 		}
 	}
@@ -69,7 +69,7 @@ func TestCommitRefusesWhatCannotBe(t *testing.T) {
 		"a path twice":     {[]cluster.Op{put("claims/a/1"), put("claims/a/1")}, cluster.ErrRefused, "claims/a/1 is written twice"},
 		"two leases":       {[]cluster.Op{{Path: "claims/a/1", Lease: 1}, {Path: "claims/a/2", Lease: 2}}, cluster.ErrRefused, "leases 1 and 2"},
 		"too many":         {make([]cluster.Op, cluster.MaxCommit+1), cluster.ErrRefused, "121 ops"},
-		"too many guards":  {[]cluster.Op{{If: make([]cluster.Guard, maxParts+1)}}, cluster.ErrRefused, "9 guards"},
+		"too many guards":  {[]cluster.Op{{If: make([]cluster.Guard, cluster.MaxParts+1)}}, cluster.ErrRefused, "9 guards"},
 		"lease on nothing": {[]cluster.Op{{Path: "claims/a/1", Delete: true, Lease: 1}}, cluster.ErrRefused, "puts nothing"},
 		"no such lease":    {[]cluster.Op{put("claims/a/1"), {Path: "claims/a/2", Lease: 99}}, cluster.ErrLeaseNotFound, "lease not found"},
 		"too large":        {[]cluster.Op{{Path: "claims/a/1", Value: bytes.Repeat([]byte("x"), 1600<<10)}}, cluster.ErrRefused, "--max-request-bytes"},

@@ -56,6 +56,7 @@ var conformance = []struct {
 	{"a delete is guarded by the revision", testDelete},
 	{"a value comes back as it was put", testValues},
 	{"a request holds MaxCommit ops and no more", testMaxCommit},
+	{"an op holds MaxParts guards, reads and writes and no more", testMaxParts},
 	{"a path written twice is refused", testTwice},
 	{"calls end with their context", testContext},
 	{"eight clients counting together lose no count", testCount},

@@ -30,6 +30,28 @@ func testMaxCommit(t *testing.T, c Cluster) {
 	}
 }
 
+func testMaxParts(t *testing.T, c Cluster) {
+	s := c.Store("a")
+	var paths []string
+	for i := range cluster.MaxParts {
+		paths = append(paths, path(i))
+	}
+	full := make([]cluster.Op, cluster.MaxCommit)
+	for i := range full {
+		full[i] = cluster.Op{If: absent(paths...), Read: paths}
+	}
+	done(t, s, full...)
+	for what, op := range map[string]cluster.Op{
+		"guards":                {If: absent(append(paths, path("more"))...)},
+		"reads":                 {Read: append(paths, path("more"))},
+		"reads besides a write": {Path: path("more"), Read: paths},
+	} {
+		if _, err := s.Commit(within(t), []cluster.Op{op}); err == nil {
+			t.Errorf("an op with too many %s was taken", what)
+		}
+	}
+}
+
 func testTwice(t *testing.T, c Cluster) {
 	s := c.Store("a")
 	for _, again := range []cluster.Op{put(path(1), "two", 0), {Path: path(1), Delete: true}} {

@@ -28,8 +28,8 @@ func openMemory(n Network) func(t *testing.T) Cluster {
 // What was broken to see the subtests fail, one at a time: expiry at 0.4 of the TTL; the keys of a lease deleted one
 // revision each; a lease that is gone acked alive; a renewal that doesn't count; SentAt just before the call, and just
 // after the ack; TTLs not rounded; guards ignored, and evaluated op by op; keys not taken off their old lease by a put; unknown
-// leases taken, and checked where guards fail; absent reads without a revision; MaxCommit and double writes not
-// checked; an ended context not looked at; keys told from outside the range; a change skipped, and told twice; a
+// leases taken, and checked where guards fail; absent reads without a revision; MaxCommit, MaxParts and double
+// writes not checked; an ended context not looked at; keys told from outside the range; a change skipped, and told twice; a
 // revision told in two halves; Fresh of the time of delivery; Fresh every ten seconds.
 func TestMemoryConforms(t *testing.T) {
 	for name, network := range map[string]Network{

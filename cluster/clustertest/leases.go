@@ -92,7 +92,13 @@ func (m *Memory) refuse(ops []cluster.Op) error {
 	written := map[string]bool{}
 	on := cluster.LeaseID(0)
 	for _, op := range ops {
+		parts := len(op.Read)
+		if op.Path != "" {
+			parts++
+		}
 		switch {
+		case len(op.If) > cluster.MaxParts || parts > cluster.MaxParts:
+			return fmt.Errorf("%d guards and %d reads and writes are too many for an op, the most is %d each", len(op.If), parts, cluster.MaxParts)
 		case op.Path == "":
 			continue
 		case written[op.Path]:
