@@ -270,7 +270,7 @@ func (v *view) choose(me *peer, flows []flow, limit int, now Instant, lend func(
 	}
 	var moves []transfer
 	for s := range v.byStay(me, now) {
-		if len(moves) == limit {
+		if len(moves) == limit || !slices.ContainsFunc(flows, func(f flow) bool { return f.weight > 0 && credit[f.to] > 0 }) {
 			break
 		}
 		_, cooling := v.calm.moved[s]

@@ -30,7 +30,8 @@ type Loop struct {
 	fruitless int // terms in a row that were never registered
 	leaving   bool
 	leaveBy   Instant
-	published Instant // when gauges last were
+	published Instant // when gauges last were,
+	counted   Instant // and what is held among them
 	life
 }
 

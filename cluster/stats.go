@@ -18,25 +18,39 @@ func (l *Loop) publishStats(now Instant) {
 		return
 	}
 	l.published = now
+	last := l.stats.Load()
 	s := Stats{
-		At: time.Now(), Rev: l.view.rev, Planned: l.planned, Leaving: l.leaving,
-		Held: map[string]map[string]int{}, Invalid: map[string]int{},
+		At: time.Now(), Rev: l.view.rev, Planned: l.planned, Leaving: l.leaving, Held: last.Held, Invalid: last.Invalid,
 	}
 	if l.registered {
 		s.Term, s.Trust, s.Leases = l.term.id, l.term.remaining(now), len(l.term.all())
 	}
 	s.Nodes, s.Resources, s.Unheld = l.view.gauges(now, s.At)
-	for _, h := range l.holds {
-		state, _ := h.condition()
-		if s.Held[h.key.Kind] == nil {
-			s.Held[h.key.Kind] = map[string]int{}
-		}
-		s.Held[h.key.Kind][state]++
-		if h.refused.state == stateInvalid {
-			s.Invalid[h.key.Kind]++
-		}
+	if len(l.holds) <= fewHolds || now.Sub(l.counted) >= lookEvery {
+		l.counted = now
+		s.Held, s.Invalid = l.count()
 	}
 	l.stats.Store(&s)
+}
+
+// fewHolds is how many are counted whenever gauges are published. More are counted when they are looked at anyway: a hundred
+// thousand took a quarter of a processor.
+const fewHolds = 1000
+
+// count counts what is held here, by kind and state, and the specs refused, by kind.
+func (l *Loop) count() (held map[string]map[string]int, invalid map[string]int) {
+	held, invalid = map[string]map[string]int{}, map[string]int{}
+	for _, h := range l.holds {
+		state, _ := h.condition()
+		if held[h.key.Kind] == nil {
+			held[h.key.Kind] = map[string]int{}
+		}
+		held[h.key.Kind][state]++
+		if h.refused.state == stateInvalid {
+			invalid[h.key.Kind]++
+		}
+	}
+	return held, invalid
 }
 
 // query runs f on the loop, between two turns, and waits for it.
