@@ -123,6 +123,9 @@ func (l *Loop) noteStatus(h *hold, now Instant) {
 	if trouble != nil {
 		s.Error = trouble.Error()
 	}
+	if h.refused.state != "" {
+		s.SpecRev = h.refused.rev
+	}
 	if h.run == nil && h.failures > 0 {
 		s.NextTry = time.Now().Add(max(h.retryAt.Sub(now), 0))
 	}
