@@ -69,6 +69,7 @@ func (s *server) resources(r *http.Request) (any, error) {
 		infos = infos[:limit]
 		page.Next = infos[limit-1].Key.String()
 	}
+	s.learn(r.Context(), infos)
 	for _, info := range infos {
 		page.Items = append(page.Items, s.outline(info))
 	}
@@ -115,17 +116,7 @@ func (s *server) resource(r *http.Request) (any, error) {
 // detail brings together what the view and the store say.
 func (s *server) detail(info cluster.ResourceInfo, spec, status, claim cluster.Record) detailAnswer {
 	asOf(&info, claim)
-	var told *statusAnswer
-	if !status.Deleted {
-		var trouble cluster.Status
-		if json.Unmarshal(status.Value, &trouble) == nil {
-			told = &statusAnswer{trouble, trouble.Epoch, trouble.SpecRev}
-		}
-		// Older epochs' troubles are history: whoever holds the resource now has not written yet.
-		if info.State == "held" && trouble.Epoch == info.Epoch {
-			info.State, info.Error = trouble.State, trouble.Error
-		}
-	}
+	told := fares(&info, status)
 	d := detailAnswer{resourceAnswer: s.outline(info), Status: told}
 	if spec.Deleted {
 		d.SpecError = "it has been removed"
@@ -150,7 +141,7 @@ func asOf(info *cluster.ResourceInfo, claim cluster.Record) {
 		if json.Unmarshal(claim.Value, &value) != nil {
 			value.Node = "?" // written by hand: the lease decides who holds it, the value is for people
 		}
-		info.Holder, info.Epoch, info.Lease, info.State, info.Error = value.Node, claim.Rev, claim.Lease, "held", ""
+		info.Holder, info.Epoch, info.Lease, info.State, info.Error = value.Node, claim.Rev, claim.Lease, stateHeld, ""
 		info.Pending = nil
 	}
 }

@@ -132,7 +132,7 @@ func TestResource(t *testing.T) {
 		}, detail{Holder: "a", Epoch: "3", State: "connected", SpecRev: "2"}},
 		{"held elsewhere, all well", func(n *node) {
 			n.add(cluster.ResourceInfo{Key: key, Holder: "b", Epoch: n.put(key, `{}`), State: "held"})
-		}, detail{Holder: "b", Epoch: "3", State: "held", SpecRev: "2"}},
+		}, detail{Holder: "b", Epoch: "3", State: "running", SpecRev: "2"}},
 		{"held elsewhere, in trouble", func(n *node) {
 			epoch := n.put(key, `{}`)
 			n.trouble(epoch)
@@ -160,7 +160,7 @@ func TestResourceAsOfNow(t *testing.T) {
 		{"claimed since the view", func(n *node) {
 			n.put(key, `{}`)
 			n.add(cluster.ResourceInfo{Key: key, State: "pending", Pending: &cluster.PendingInfo{Key: key, Reason: "waiting"}})
-		}, detail{Holder: "b", Epoch: "3", State: "held", SpecRev: "2"}},
+		}, detail{Holder: "b", Epoch: "3", State: "running", SpecRev: "2"}},
 		{"let go since the view", func(n *node) {
 			epoch := n.put(key, `{}`)
 			n.memory.Delete(cluster.ClaimPath(key))
