@@ -40,7 +40,7 @@ func (v *view) unheldDetail(s *slot, reason string, now Instant) string {
 	case UnheldCapacity:
 		return fmt.Sprintf("all %d nodes that could are full; raise --capacity or add a node", len(s.class.able))
 	case UnheldNoNode:
-		return fmt.Sprintf("none of %d nodes is to be given anything: all are cordoned, leaving or of another version", len(v.members))
+		return fmt.Sprintf("none of %d nodes is to be given anything: all are cordoned, drained, leaving or of another version", len(v.members))
 	case UnheldKind:
 		return fmt.Sprintf("no node runs kind %s; the nodes run %s", s.key.Kind, strings.Join(v.kindsTaken(), ", "))
 	case UnheldRequires:

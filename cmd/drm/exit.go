@@ -23,7 +23,7 @@ var exitCodes = []struct {
 	meaning string
 }{
 	{exitOK, "All is well; a node handed everything off before it left."},
-	{exitError, "Something went wrong while drm ran. Restarting may help."},
+	{exitError, "Something went wrong while drm ran, or what was asked for was refused or not done in time. Restarting a node may help."},
 	{exitUsage, "The command line or a DRM_ variable was not understood. Restarting won't help."},
 	{exitUnreachable, "etcd could not be reached at start, or takes no writes: an alarm, such as no space left. Restart after a while."},
 	{exitFenced, "Fenced: the node's trust in its leases ended and not everything stopped in time, so the process ended. Restart."},

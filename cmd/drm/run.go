@@ -76,6 +76,11 @@ func check(ctx context.Context, store *lease.Store, cfg lease.Config, log *slog.
 	for _, w := range warnings {
 		log.Warn(w)
 	}
+	return reached(ctx, err, cfg)
+}
+
+// reached gives an error of the first request to etcd its exit code, and says what to do about it.
+func reached(ctx context.Context, err error, cfg lease.Config) error {
 	switch {
 	case err == nil:
 		return nil
