@@ -18,10 +18,11 @@ type simNode struct {
 	client  *clustertest.Client
 	loop    *cluster.Loop
 	leave   context.CancelFunc
-	abort   chan struct{}
+	abort   func()        // the second signal; may be called again
 	ended   chan struct{} // closed when Run has returned
 
 	mu      sync.Mutex
+	mayExit bool            // set before something is done to it for which its process may have to end
 	guarded cluster.Guarded // guarded by mu
 	blocked chan struct{}   // closed when the loop may go on; guarded by mu
 	err     error           // what Run returned; guarded by mu
@@ -29,11 +30,12 @@ type simNode struct {
 
 // start begins a process of a node on a connection of its own.
 func (s *sim) start(name string, change ...func(*cluster.Config)) *simNode {
+	aborted := make(chan struct{})
 	s.mu.Lock()
 	pid := len(s.pids)
 	n := &simNode{
 		name: name, process: &process{name: fmt.Sprintf("%s#%d", name, pid)},
-		abort: make(chan struct{}), ended: make(chan struct{}),
+		abort: sync.OnceFunc(func() { close(aborted) }), ended: make(chan struct{}),
 	}
 	s.pids = append(s.pids, n)
 	s.mu.Unlock()
@@ -43,12 +45,15 @@ func (s *sim) start(name string, change ...func(*cluster.Config)) *simNode {
 		Store:   n.client,
 		Clock:   n.client.Clock,
 		Runners: map[string]cluster.Runner{"x": &slowRunner{n.process, s.ledger, s.over}},
-		Abort:   n.abort,
+		Abort:   aborted,
 		Judge:   s.judge,
 		Observe: func(e cluster.Event) { s.observe(n, e) },
 		Guard:   n.guard,
 		Exit: func(err error) {
 			s.note("%s exits: %v", n.process.name, err)
+			if !n.mayExit {
+				s.ledger.report("%s had to exit though its runners stop in time: %v", n.process.name, err)
+			}
 			s.ledger.kill(n.process, true)
 			runtime.Goexit() // the rest of the process is ended by reap
 		},
@@ -98,17 +103,21 @@ func (n *simNode) guard(g cluster.Guarded) {
 }
 
 // block makes the node's loop hang at the next event that it tells, until unblocked.
-func (n *simNode) block() (unblock func()) {
+func (n *simNode) block() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	blocked := make(chan struct{})
-	n.blocked = blocked
-	return sync.OnceFunc(func() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
+	if n.blocked == nil {
+		n.blocked = make(chan struct{})
+	}
+}
+
+func (n *simNode) unblock() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.blocked != nil {
+		close(n.blocked)
 		n.blocked = nil
-		close(blocked)
-	})
+	}
 }
 
 // judge looks at an earlier process of the same machine; sometimes it can't tell.
@@ -147,8 +156,9 @@ func (s *sim) crash(name string, supervised bool) {
 
 // cut ends what is left of a dead process.
 func (n *simNode) cut() {
+	n.unblock()
 	n.client.Cut(true)
-	close(n.abort)
+	n.abort()
 	n.leave()
 }
 
@@ -179,12 +189,9 @@ func (n *simNode) network(net clustertest.Network) {
 func (s *sim) settle(within time.Duration) time.Duration {
 	s.t.Helper()
 	began := time.Now()
-	for time.Since(began) < within {
-		if len(s.missing()) == 0 {
-			return time.Since(began)
-		}
+	for len(s.missing()) > 0 && time.Since(began) < within {
 		time.Sleep(10 * time.Millisecond)
 	}
-	s.require(false, "after %v %d resources are not as they should be, the first: %v", within, len(s.missing()), s.missing())
-	return within
+	s.require(len(s.missing()) == 0, "after %v %d resources are not as they should be, the first: %v", within, len(s.missing()), s.missing())
+	return time.Since(began)
 }

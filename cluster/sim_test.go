@@ -157,14 +157,13 @@ func (s *sim) require(holds bool, format string, args ...any) {
 // goroutine is left.
 func (s *sim) end() {
 	s.t.Helper()
-	for _, n := range s.nodes {
+	for _, n := range s.pids {
 		n.leave()
 	}
 	close(s.over)
-	for _, n := range s.nodes {
+	for _, n := range s.pids {
 		<-n.ended
 	}
-	clear(s.nodes)
 	s.stop()
 	s.group.Wait()
 	if problems := s.ledger.found(); len(problems) > 0 {
@@ -178,7 +177,7 @@ func (s *sim) abandon() {
 	if s.over != nil {
 		close(s.over)
 	}
-	for _, n := range s.nodes {
+	for _, n := range s.pids {
 		s.ledger.kill(n.process, false)
 		n.cut()
 	}

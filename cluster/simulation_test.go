@@ -110,12 +110,14 @@ func (s *sim) breakNode(n *simNode) {
 	case 3:
 		n.client.Drift(0.99 + 0.02*s.rng.Float64())
 	case 4:
+		n.mayExit = true // it may wake up after a deadline
 		n.client.Jump(s.upTo(10 * time.Second))
 		s.note("%s was suspended", n.process.name)
 	default:
 		pause := s.upTo(15 * time.Second)
 		s.note("the loop of %s hangs for %v", n.process.name, pause)
-		time.AfterFunc(pause, n.block())
+		n.block()
+		time.AfterFunc(pause, n.unblock)
 	}
 }
 

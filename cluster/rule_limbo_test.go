@@ -1,0 +1,106 @@
+package cluster_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/cluster/clustertest"
+)
+
+func TestThreeThousandResources(t *testing.T) {
+	play(t, func(s *sim) {
+		s.putAll(3000)
+		s.start("a")
+		s.settle(10 * time.Second)
+	})
+}
+
+// A node takes claims and starts none of them. It is given what its intake lease may carry, and no more.
+func TestABlackHoleIsGivenNoMoreThanItsCredit(t *testing.T) {
+	play(t, func(s *sim) {
+		s.putAll(2500)
+		s.start("a")
+		s.settle(10 * time.Second)
+		hole := &tamper{commit: nil}
+		hole.commit = func(ctx context.Context, ops []cluster.Op) (cluster.Answer, error) {
+			if ops[0].Path == "" {
+				return cluster.Answer{}, errUnknown
+			}
+			return hole.Store.Commit(ctx, ops)
+		}
+		s.start("b", tampered(hole))
+		time.Sleep(2 * time.Minute)
+		given := 2500 - s.counts()["a"]
+		s.require(given > 500 && given <= mostOnLease, "%d was given to a node that starts nothing", given)
+		hole.set(func() { hole.commit = nil })
+		time.Sleep(time.Minute)
+		s.settle(0)
+		s.balanced([]string{"a", "b"})
+	})
+}
+
+// While the store takes no writes nothing is stopped for the sake of evenness.
+func TestNothingMovesWhileTheStoreIsFull(t *testing.T) {
+	play(t, func(s *sim) {
+		s.putAll(20)
+		s.start("a")
+		b := s.start("b")
+		s.settle(5 * time.Second)
+		time.Sleep(20 * time.Second)
+		full := func(is bool) { s.memory.Adjust(func(set *clustertest.Settings) { set.Full = is }) }
+		full(true)
+		for key, p := range s.ledger.heldBy() {
+			if p == b.process {
+				s.remove(key) // a release is a deletion, which a full store takes
+			}
+		}
+		time.Sleep(30 * time.Second)
+		for _, e := range s.events("a", cluster.Stopped) {
+			s.require(e.Reason != "moving", "%s was stopped for a move that can't be made", e.Key)
+		}
+		s.settle(0)
+		full(false)
+		time.Sleep(10 * time.Second)
+		s.settle(0)
+		s.balanced([]string{"a", "b"})
+	})
+}
+
+// A store that refuses, refuses at once: a node that asked again at once would keep it from all else.
+func TestAFullStoreIsNotAskedWithoutPause(t *testing.T) {
+	play(t, func(s *sim) {
+		s.putAll(10)
+		asked := 0
+		w := &tamper{}
+		w.commit = func(ctx context.Context, ops []cluster.Op) (cluster.Answer, error) {
+			asked++
+			return w.Store.Commit(ctx, ops)
+		}
+		a := s.start("a", tampered(w))
+		s.start("b")
+		s.settle(5 * time.Second)
+		a.network(clustertest.Network{Request: clustertest.Span{Min: time.Millisecond, Max: time.Millisecond}})
+		s.memory.Adjust(func(set *clustertest.Settings) { set.Full = true })
+		asked = 0
+		s.shutdown("a")
+		time.Sleep(10 * time.Second)
+		s.require(asked/10 < 20, "%d requests in a second", asked/10)
+		s.memory.Adjust(func(set *clustertest.Settings) { set.Full = false })
+		s.require(s.outcome(a, 15*time.Second) == nil, "it has not left")
+	})
+}
+
+// What no node can run is tried once, until its spec changes.
+func TestAPermanentErrorIsNotRepeated(t *testing.T) {
+	play(t, func(s *sim) {
+		s.put(resource(0), `{"refused":true}`)
+		s.start("a")
+		time.Sleep(2 * time.Minute)
+		ran := len(s.events("a", cluster.Started))
+		s.require(ran == 1, "it ran %d times", ran)
+		s.put(resource(0), "{}")
+		s.settle(5 * time.Second)
+	})
+}
