@@ -39,7 +39,7 @@ func (v *view) takeResource(k Key, r Record, st step) bool {
 // read takes from a spec what planning needs. Of one that can't be read nothing is taken: what was last good goes on.
 func (v *view) read(s *slot, r Record, st step) {
 	shared, err := ReadShared(r.Value)
-	s.rev, s.bad = r.Rev, err != nil
+	s.rev, s.bad = r.Rev, err != nil && (s.class == nil || s.bad)
 	switch {
 	case err == nil:
 		s.class, s.weight, s.paused = v.class(s.key.Kind, shared.Requires), int32(shared.Weight), shared.Paused

@@ -171,3 +171,25 @@ func TestALeaseGrantedAfterTheEndOfItsTerm(t *testing.T) {
 		r.end(a)
 	})
 }
+
+// The last good spec goes on when its holder is lost, even when the newest isn't JSON at all. Seen to fail with such a resource
+// planned for nobody, and with the last good spec not read.
+func TestTheLastGoodSpecOutlivesItsHolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2)
+		a, b := r.start("a", clustertest.Network{}), r.start("b", clustertest.Network{})
+		time.Sleep(5 * time.Second)
+		r.memory.Put(cluster.ResourcePath(rigKey(0)), "no JSON")
+		r.memory.Put(cluster.ResourcePath(rigKey(1)), "no JSON")
+		time.Sleep(5 * time.Second)
+		if n := r.running("a") + r.running("b"); n != 2 {
+			t.Errorf("%d run on after they were spoilt; want 2", n)
+		}
+		a.quit()
+		time.Sleep(20 * time.Second)
+		if n := r.running("b"); n != 2 {
+			t.Errorf("b runs %d; want both, by their last good specs", n)
+		}
+		r.end(b)
+	})
+}

@@ -64,7 +64,7 @@ type slot struct {
 
 	weight int32
 	paused bool
-	bad    bool  // its newest spec can't be read; the last good weight and class stay
+	bad    bool  // no spec of it that could be read has been seen; of one that was, the last good fields stay
 	asked  bool  // a bid of ours is unanswered, or its answer is ahead of the view; set by the loop
 	named  uint8 // by the listing under way: namedClaim, namedResource
 }
