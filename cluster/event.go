@@ -31,7 +31,7 @@ const (
 	Malformed   EventType = "malformed"    // Path, Err: a key that drm can't use
 	Balanced    EventType = "balanced"     // Count moves decided
 	Divided     EventType = "divided"      // Err: nodes share no version of the planner, so nothing moves; nil once they do
-	Stuck       EventType = "stuck"        // Err: renewals are withheld
+	Stuck       EventType = "stuck"        // Err: renewals are withheld, or, with Key and Epoch, a runner does not stop
 )
 
 // How a claim came to a node.

@@ -24,6 +24,7 @@ type run struct {
 	// Set by the loop.
 	stopping error   // why it was told to stop; nil while it is to go on
 	stopAt   Instant // when it was told
+	urged    bool    // that it doesn't stop has been said
 
 	// Set by the run's goroutine before it is sent back.
 	err error

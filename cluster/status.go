@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -95,9 +96,24 @@ func (l *Loop) look(now Instant) {
 		if h.run != nil && h.failures > 0 && now.Sub(h.run.started) >= steadyAfter {
 			h.failures, h.trouble = 0, nil
 		}
+		l.urge(h, now)
 		l.keepSpec(h) // first: it matters more, and one write is under way at a time
 		l.noteStatus(h, now)
 	}
+}
+
+// urge speaks up about a runner that was told to stop and doesn't return, while its lease is trusted: the resource can be
+// neither run nor moved. The move it was to make is given up, so that others are not held up.
+func (l *Loop) urge(h *hold, now Instant) {
+	patience := 5 * l.term.timing.stop
+	if h.run == nil || h.run.stopping == nil || h.run.urged || now.Sub(h.run.stopAt) < patience {
+		return
+	}
+	h.run.urged = true
+	l.unmove(h)
+	l.tell(Event{Type: Stuck, Key: h.key, Epoch: h.run.epoch, Err: fmt.Errorf(
+		"stop resource: its runner was told to stop (%w) and has not returned for %v; it is run and moved no more until it does",
+		h.run.stopping, patience)})
 }
 
 // noteStatus writes status/ while something is wrong with a hold, and deletes it once all is well.

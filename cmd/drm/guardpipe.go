@@ -93,8 +93,12 @@ func (r *guardReader) take(text []byte) {
 		}
 		r.rest = rest
 		var g guardLine
-		if json.Unmarshal(line, &g) == nil {
-			r.last, r.any = cluster.Guarded(g), true
+		if json.Unmarshal(line, &g) != nil {
+			continue
 		}
+		if g.Term == r.last.Term { // lines are written by two goroutines, and may change places
+			g.Leases = max(g.Leases, r.last.Leases)
+		}
+		r.last, r.any = cluster.Guarded(g), true
 	}
 }
