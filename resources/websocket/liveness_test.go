@@ -83,7 +83,8 @@ func TestIdleTimeout(t *testing.T) {
 	h.troubled(resources.StateSilent, "idle_timeout")
 }
 
-// max_lifetime renews the connection at once, with the code for handing over. Seen to fail with paceBackoff.
+// max_lifetime renews the connection at once, with the code for handing over. Seen to fail with paceBackoff,
+// and now and then (the answer to our goodbye was taken for the server's wish) with the cause set after the goodbye.
 func TestMaxLifetime(t *testing.T) {
 	closed := make(chan error, 100)
 	url := accept(t, func(conn *websocket.Conn, _ *http.Request) { closed <- readUntilClosed(conn) })

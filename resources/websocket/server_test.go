@@ -58,8 +58,8 @@ func serveWith(t *testing.T, start func(*httptest.Server), f http.HandlerFunc) s
 	}))
 	start(server)
 	t.Cleanup(func() {
+		server.Close() // waits for all requests but those that have become websockets
 		running.Wait()
-		server.Close()
 	})
 	return strings.Replace(server.URL, "http", "ws", 1) + "/feed?token=hush"
 }

@@ -183,8 +183,10 @@ func (s *session) ping() time.Duration {
 
 // renew ends the connection before the other side does; the next one follows at once.
 func (s *session) renew() time.Duration {
+	why := end(paceNow, "renewed: it was open for max_lifetime")
+	s.cause.CompareAndSwap(nil, why) // before the server can answer our goodbye, which is not its own wish to close
 	s.hangUp(s.spec.CloseOnHandover)
-	s.fail(end(paceNow, "renewed: it was open for max_lifetime"))
+	s.fail(why)
 	return 0
 }
 
