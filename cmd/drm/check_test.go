@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -30,9 +31,9 @@ func TestUnusableEtcd(t *testing.T) {
 	}
 	old := grpc.NewServer()
 	pb.RegisterMaintenanceServer(old, oldEtcd{})
-	served := make(chan error, 1)
-	go func() { served <- old.Serve(listener) }()
-	t.Cleanup(func() { old.Stop(); <-served })
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = old.Serve(listener) })
+	t.Cleanup(func() { old.Stop(); serving.Wait() })
 
 	full := etcdtest.Start(t)
 	alarm := &pb.AlarmRequest{Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_NOSPACE, MemberID: uint64(full.Etcd.Server.MemberID())}
