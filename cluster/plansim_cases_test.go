@@ -55,91 +55,93 @@ func (s *planSim) check(since Instant, want outcome) {
 	}
 }
 
+// planCases are what may happen to many nodes, and what must come of it.
+var planCases = []struct {
+	name string
+	run  func(s *planSim) (since Instant, want outcome)
+}{
+	{"boot", func(s *planSim) (Instant, outcome) {
+		s.add(0, 1000)
+		s.boot(10)
+		return s.now, outcome{spread: 0, within: 2 * time.Second}
+	}},
+	{"resources before nodes and after", func(s *planSim) (Instant, outcome) {
+		s.boot(5)
+		s.run(3 * time.Second)
+		s.add(0, 1000)
+		return s.now, outcome{spread: 0, within: time.Second}
+	}},
+	{"crash of one", func(s *planSim) (Instant, outcome) {
+		s.warm(10, 1000)
+		s.crash(s.nodes[3], 1)
+		return s.now, outcome{spread: 1, within: time.Second}
+	}},
+	{"crash of one, leases in any order", func(s *planSim) (Instant, outcome) {
+		s.warm(10, 1000)
+		s.crash(s.nodes[3], 20)
+		return s.now, outcome{spread: 1, within: time.Second}
+	}},
+	{"crash of half", func(s *planSim) (Instant, outcome) {
+		s.warm(10, 1000)
+		for _, n := range s.nodes[:5] {
+			s.crash(n, 3)
+		}
+		return s.now, outcome{spread: 0, within: time.Second}
+	}},
+	{"join", func(s *planSim) (Instant, outcome) {
+		s.warm(10, 1000)
+		s.start("late")
+		return s.now, outcome{moves: 90, spread: 1}
+	}},
+	{"leave", func(s *planSim) (Instant, outcome) {
+		s.warm(10, 1000)
+		s.leave(s.nodes[4])
+		return s.now, outcome{moves: 100, spread: 1}
+	}},
+	{"join amid a crash", func(s *planSim) (Instant, outcome) {
+		s.warm(10, 1000)
+		s.crash(s.nodes[3], 10)
+		s.start("late")
+		return s.now, outcome{moves: -1, spread: 1}
+	}},
+	{"churn", func(s *planSim) (Instant, outcome) {
+		s.warm(10, 1000)
+		for i := range 1000 {
+			s.after(0, 3*time.Second, func() { s.toggle(500 + i) })
+		}
+		return s.now, outcome{moves: -1, spread: 1}
+	}},
+	{"nodes list again amid adds", func(s *planSim) (Instant, outcome) {
+		s.warm(10, 1000)
+		for i := range 1000 {
+			s.after(0, time.Second, func() { s.add(1000+i, 1001+i) })
+		}
+		for _, n := range s.nodes[:3] {
+			s.after(300*time.Millisecond, 600*time.Millisecond, n.list)
+		}
+		return s.now, outcome{lost: 5, moves: -1, spread: 1}
+	}},
+	{"crash while one is stuck", func(s *planSim) (Instant, outcome) {
+		s.warm(10, 1000)
+		s.nodes[1].stuck = true
+		s.crash(s.nodes[3], 1)
+		return s.now, outcome{lost: 5, moves: -1, spread: 20, within: 4 * time.Second}
+	}},
+	{"restart before the leave is done", func(s *planSim) (Instant, outcome) {
+		s.warm(5, 1000)
+		s.leave(s.nodes[2])
+		s.run(30 * time.Millisecond)
+		s.crash(s.nodes[2], 50)
+		s.start("n2")
+		return s.now, outcome{moves: -1, spread: 1}
+	}},
+}
+
 // The plan in a cluster whose nodes all see things at other moments. The figures are those of the study that chose this design: no
 // bid is lost in boots, crashes and churn, few when nodes list again or one is stuck, and nothing moves that need not.
 // Seen to fail with bids before a join has settled (44 % lost), and with what is under way left out of balance (351 moves for 90).
 func TestPlanAmongMany(t *testing.T) {
-	cases := []struct {
-		name string
-		run  func(s *planSim) (since Instant, want outcome)
-	}{
-		{"boot", func(s *planSim) (Instant, outcome) {
-			s.add(0, 1000)
-			s.boot(10)
-			return s.now, outcome{spread: 0, within: 2 * time.Second}
-		}},
-		{"resources before nodes and after", func(s *planSim) (Instant, outcome) {
-			s.boot(5)
-			s.run(3 * time.Second)
-			s.add(0, 1000)
-			return s.now, outcome{spread: 0, within: time.Second}
-		}},
-		{"crash of one", func(s *planSim) (Instant, outcome) {
-			s.warm(10, 1000)
-			s.crash(s.nodes[3], 1)
-			return s.now, outcome{spread: 1, within: time.Second}
-		}},
-		{"crash of one, leases in any order", func(s *planSim) (Instant, outcome) {
-			s.warm(10, 1000)
-			s.crash(s.nodes[3], 20)
-			return s.now, outcome{spread: 1, within: time.Second}
-		}},
-		{"crash of half", func(s *planSim) (Instant, outcome) {
-			s.warm(10, 1000)
-			for _, n := range s.nodes[:5] {
-				s.crash(n, 3)
-			}
-			return s.now, outcome{spread: 0, within: time.Second}
-		}},
-		{"join", func(s *planSim) (Instant, outcome) {
-			s.warm(10, 1000)
-			s.start("late")
-			return s.now, outcome{moves: 90, spread: 1}
-		}},
-		{"leave", func(s *planSim) (Instant, outcome) {
-			s.warm(10, 1000)
-			s.leave(s.nodes[4])
-			return s.now, outcome{moves: 100, spread: 1}
-		}},
-		{"join amid a crash", func(s *planSim) (Instant, outcome) {
-			s.warm(10, 1000)
-			s.crash(s.nodes[3], 10)
-			s.start("late")
-			return s.now, outcome{moves: -1, spread: 1}
-		}},
-		{"churn", func(s *planSim) (Instant, outcome) {
-			s.warm(10, 1000)
-			for i := range 1000 {
-				s.after(0, 3*time.Second, func() { s.toggle(500 + i) })
-			}
-			return s.now, outcome{moves: -1, spread: 1}
-		}},
-		{"nodes list again amid adds", func(s *planSim) (Instant, outcome) {
-			s.warm(10, 1000)
-			for i := range 1000 {
-				s.after(0, time.Second, func() { s.add(1000+i, 1001+i) })
-			}
-			for _, n := range s.nodes[:3] {
-				s.after(300*time.Millisecond, 600*time.Millisecond, n.list)
-			}
-			return s.now, outcome{lost: 5, moves: -1, spread: 1}
-		}},
-		{"crash while one is stuck", func(s *planSim) (Instant, outcome) {
-			s.warm(10, 1000)
-			s.nodes[1].stuck = true
-			s.crash(s.nodes[3], 1)
-			return s.now, outcome{lost: 5, moves: -1, spread: 20, within: 4 * time.Second}
-		}},
-		{"restart before the leave is done", func(s *planSim) (Instant, outcome) {
-			s.warm(5, 1000)
-			s.leave(s.nodes[2])
-			s.run(30 * time.Millisecond)
-			s.crash(s.nodes[2], 50)
-			s.start("n2")
-			return s.now, outcome{moves: -1, spread: 1}
-		}},
-	}
-	for _, c := range cases {
+	for _, c := range planCases {
 		for seed := range uint64(3) {
 			t.Run(fmt.Sprintf("%s/%d", c.name, seed), func(t *testing.T) {
 				s := newPlanSim(t, seed)
