@@ -39,13 +39,15 @@ func TestALateHandOff(t *testing.T) {
 			_, w := begin(s, `{"invalid":true}`)
 			caught, deliver := w.catch(isHandOff)
 			s.start("b")
-			<-caught // a moment later it would be sent again
+			<-caught
+			s.memory.Put(cluster.CordonPath("b"), "{}") // or it would be sent again; this does not touch what guards it
 			for i := range 4 {
 				s.put(resource(i), "{}")
 			}
 			s.settle(5 * time.Second)
 			deliver()
 			time.Sleep(5 * time.Second)
+			s.memory.Delete(cluster.CordonPath("b"))
 			s.settle(15 * time.Second)
 		})
 	})
@@ -126,6 +128,24 @@ func TestAnAnswerThatTheWatchHasOvertaken(t *testing.T) {
 	})
 }
 
+// A rewrite whose outcome is unknown is done late, after another one.
+func TestALateRewrite(t *testing.T) {
+	play(t, func(s *sim) {
+		s.put(resource(0), "{}")
+		w := &tamper{}
+		s.start("a", tampered(w))
+		s.settle(5 * time.Second)
+		caught, deliver := w.catch(isBid)
+		s.put(resource(0), `{"n":2}`)
+		<-caught
+		time.Sleep(2 * time.Second)
+		s.settle(0)
+		deliver()
+		time.Sleep(2 * time.Second)
+		s.settle(5 * time.Second)
+	})
+}
+
 // A bid whose outcome is unknown was made all the same.
 func TestALateBid(t *testing.T) {
 	play(t, func(s *sim) {
@@ -171,7 +191,7 @@ func TestAForeignPutFoundByListing(t *testing.T) {
 			return []cluster.Key{resource(0)}
 		})
 		s.memory.Compact()
-		a.network(clustertest.Network{})
+		a.network(clustertest.Network{Request: clustertest.Span{Max: 2 * time.Millisecond}})
 		time.Sleep(5 * time.Second)
 		claim, _ := s.memory.Get(path)
 		s.require(s.ledger.epochs()[resource(0)] == claim.Rev, "it was not run again under its new epoch")

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"sync"
 	"testing"
@@ -128,15 +129,15 @@ func (w *tamper) catch(which func(cluster.Op) bool) (caught <-chan struct{}, del
 // number is that of a lease among those of its term: 0 is the node lease.
 func number(id cluster.LeaseID) int { return int(id & 0xffff) }
 
-// Hand-offs are guarded by two keys, releases delete, and bids are guarded by the claim's absence.
+// Hand-offs say who they are from, bids whose the claim is to be, and releases delete it.
 func isHandOff(op cluster.Op) bool {
-	place, err := cluster.ParsePath(op.Path)
-	return err == nil && place.Family == "claims" && !op.Delete && len(op.If) == 2
+	var claim cluster.ClaimValue
+	return json.Unmarshal(op.Value, &claim) == nil && claim.From != ""
 }
 
 func isBid(op cluster.Op) bool {
 	place, err := cluster.ParsePath(op.Path)
-	return err == nil && place.Family == "claims" && len(op.If) == 1 && op.If[0].Rev == 0
+	return err == nil && place.Family == "claims" && !op.Delete && !isHandOff(op)
 }
 
 func isRelease(op cluster.Op) bool {
