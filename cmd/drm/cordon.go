@@ -51,7 +51,7 @@ func (o *operator) cordon(ctx context.Context, node, reason string, force bool) 
 		said += ", and its drain ended"
 	}
 	if info.Held > 0 {
-		said += fmt.Sprintf(": it keeps the %s that it holds", counted(info.Held, "resource"))
+		said += fmt.Sprintf(": it keeps the %s that it holds", howMany(info.Held))
 	}
 	_, err = fmt.Fprintln(o.stdout, said)
 	return err

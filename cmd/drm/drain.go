@@ -29,6 +29,9 @@ func newDrain(p process) *cobra.Command {
 		Example: "  drm drain a --reason 'new kernel' --deadline 5m && ssh a reboot",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if d.deadline < 0 {
+				return exits(exitUsage, fmt.Errorf("--deadline is %v; it must not be negative", d.deadline))
+			}
 			d.node = args[0]
 			return d.do(d.run)
 		},
@@ -54,16 +57,19 @@ type drain struct {
 	progress
 }
 
-var errUncordoned = errors.New("somebody has ended the drain")
+var (
+	errUncordoned = errors.New("somebody has ended the drain")
+	errDeadline   = errors.New("the deadline has passed")
+)
 
 func (d *drain) run(ctx context.Context) error {
-	if d.deadline < 0 {
-		return exits(exitUsage, fmt.Errorf("--deadline is %v; it must not be negative", d.deadline))
-	}
 	if d.deadline > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d.deadline)
-		defer cancel()
+		// Not a context's own deadline: that is passed on to etcd, which would end the watch a little earlier.
+		within, cancel := context.WithCancelCause(ctx)
+		timer := time.AfterFunc(d.deadline, func() { cancel(errDeadline) })
+		defer timer.Stop()
+		defer cancel(nil)
+		ctx = within
 	}
 	d.held, d.screen = map[cluster.Key]bool{}, newScreen(d.stderr)
 	d.screen.footer = func() []string { return []string{d.said} }
@@ -96,7 +102,7 @@ func (d *drain) begin(ctx context.Context, s *cluster.Snapshot) (more bool, err 
 	if bound := s.Bound(d.node); len(bound) > 0 && !d.force && !before.Drain {
 		return false, fmt.Errorf("%s can't be drained: of the %s that it holds, %d can go nowhere else:%s\n"+
 			"--force drains it all the same: these run on there until another node can take them",
-			d.node, counted(len(s.Held(d.node)), "resource"), len(bound), byReason(bound))
+			d.node, howMany(len(s.Held(d.node))), len(bound), byReason(bound))
 	}
 	d.note(s, d.node)
 	if d.before, err = d.troubles(ctx, s.Held(d.node)); err != nil {
@@ -157,12 +163,12 @@ func (d *drain) follow(ctx context.Context, s *cluster.Snapshot) (more bool, err
 func (d *drain) conclude() error {
 	if !d.wait {
 		_, err := fmt.Fprintf(d.stdout, "%s is being drained of %s; the same command without --wait=false waits for it\n",
-			d.node, counted(len(d.held), "resource"))
+			d.node, howMany(len(d.held)))
 		return err
 	}
 	said := d.node + " is drained: it held nothing"
 	if len(d.held) > 0 {
-		said = fmt.Sprintf("%s is drained of %s: %s", d.node, counted(len(d.held), "resource"), d.elsewhere())
+		said = fmt.Sprintf("%s is drained of %s: %s", d.node, howMany(len(d.held)), d.elsewhere())
 	}
 	if d.ill > 0 {
 		said += fmt.Sprintf("; in trouble as before: %d", d.ill)
@@ -174,7 +180,7 @@ func (d *drain) conclude() error {
 // giveUp says what is left when nobody waits any longer. The drain goes on.
 func (d *drain) giveUp(ctx context.Context) error {
 	why := "interrupted"
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if errors.Is(context.Cause(ctx), errDeadline) {
 		why = fmt.Sprintf("not done within %v", d.deadline)
 	}
 	rows := [][]string{{"LEFT", "WHY"}}

@@ -89,14 +89,11 @@ func (o *operator) put(ctx context.Context, path string, value any) (rev int64, 
 	return answer.Rev, err
 }
 
-// readsPerOp is how many keys etcd lets one op of a Commit read.
-const readsPerOp = 8
-
 // troubles reads what holders have noted of trouble with resources.
 func (o *operator) troubles(ctx context.Context, keys []cluster.Key) (map[cluster.Key]cluster.Status, error) {
 	found := map[cluster.Key]cluster.Status{}
 	for len(keys) > 0 {
-		n := min(len(keys), readsPerOp*cluster.MaxCommit)
+		n := min(len(keys), cluster.MaxParts*cluster.MaxCommit)
 		if err := o.readTroubles(ctx, keys[:n], found); err != nil {
 			return nil, err
 		}
@@ -109,7 +106,7 @@ func (o *operator) readTroubles(ctx context.Context, keys []cluster.Key, found m
 	var ops []cluster.Op
 	byPath := map[string]cluster.Key{}
 	for i, k := range keys {
-		if i%readsPerOp == 0 {
+		if i%cluster.MaxParts == 0 {
 			ops = append(ops, cluster.Op{})
 		}
 		last := &ops[len(ops)-1]
@@ -185,10 +182,10 @@ func unknownNode(s *cluster.Snapshot, node string) error {
 	return fmt.Errorf("no node %s; the nodes are %s%s", node, strings.Join(names[:min(len(names), 50)], ", "), didYouMean(node, names))
 }
 
-// counted says how many, in the number that fits.
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
+// howMany says how many resources, in the number that fits.
+func howMany(resources int) string {
+	if resources == 1 {
+		return "1 resource"
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d resources", resources)
 }

@@ -58,7 +58,7 @@ func (o *operator) rebalance(ctx context.Context) error {
 		_, err := fmt.Fprintln(o.stdout, "\nNothing is to move: each node bears its part.")
 		return err
 	}
-	_, err = fmt.Fprintf(o.stdout, "\nTo move, %s:\n%s", counted(len(b.Moves), "resource"), table(moveRows(b.Moves)))
+	_, err = fmt.Fprintf(o.stdout, "\nTo move, %s:\n%s", howMany(len(b.Moves)), table(moveRows(b.Moves)))
 	return err
 }
 
