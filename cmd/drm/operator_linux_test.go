@@ -154,13 +154,13 @@ func (s *site) play(transcript string) string {
 }
 
 // address stands for a node's, on a machine of its own and as long as the real one.
-func (s *site) address(real string) string {
+func (s *site) address(listens string) string {
 	for i, n := range s.Nodes() {
-		if n.Address == real {
+		if n.Address == listens {
 			return fmt.Sprintf("10.0.10.%d:7376", 21+i)
 		}
 	}
-	return real
+	return listens
 }
 
 // words divides a command line as a shell does, as far as the page needs it.
