@@ -3,6 +3,8 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,12 +57,11 @@ func TestALateHandOff(t *testing.T) {
 		play(t, func(s *sim) {
 			a, w := begin(s, "{}")
 			s.start("b")
-			done := false
+			var done atomic.Bool
 			w.set(func() {
 				w.commit = func(ctx context.Context, ops []cluster.Op) (cluster.Answer, error) {
 					answer, err := w.Store.Commit(ctx, ops)
-					if isHandOff(ops[0]) && !done {
-						done = true
+					if isHandOff(ops[0]) && done.CompareAndSwap(false, true) {
 						a.network(clustertest.Network{Watch: clustertest.Span{Min: 2 * time.Second, Max: 2 * time.Second}})
 						return cluster.Answer{}, errors.Join(errUnknown, err)
 					}
@@ -68,7 +69,7 @@ func TestALateHandOff(t *testing.T) {
 				}
 			})
 			time.Sleep(10 * time.Second)
-			s.require(done, "nothing was handed off")
+			s.require(done.Load(), "nothing was handed off")
 			a.network(clustertest.Network{})
 			s.settle(5 * time.Second)
 		})
@@ -103,12 +104,11 @@ func TestAnAnswerThatTheWatchHasOvertaken(t *testing.T) {
 		w := &tamper{}
 		s.start("a", tampered(w))
 		time.Sleep(2 * time.Second)
-		held := false
+		var held atomic.Bool
 		w.set(func() {
 			w.commit = func(ctx context.Context, ops []cluster.Op) (cluster.Answer, error) {
 				answer, err := w.Store.Commit(ctx, ops)
-				if ops[0].Path == cluster.ClaimPath(resource(0)) && !ops[0].Delete && !held {
-					held = true
+				if ops[0].Path == cluster.ClaimPath(resource(0)) && !ops[0].Delete && held.CompareAndSwap(false, true) {
 					time.Sleep(3 * time.Second)
 				}
 				return answer, err
@@ -116,7 +116,7 @@ func TestAnAnswerThatTheWatchHasOvertaken(t *testing.T) {
 		})
 		s.put(resource(0), "{}")
 		time.Sleep(500 * time.Millisecond)
-		s.require(held, "nothing was bid")
+		s.require(held.Load(), "nothing was bid")
 		s.put(resource(0), `{"paused":true}`)
 		time.Sleep(1500 * time.Millisecond)
 		_, there := s.memory.Get(cluster.ClaimPath(resource(0)))
@@ -205,11 +205,12 @@ func TestAHandOffToALeaver(t *testing.T) {
 		slow, keeps := &tamper{}, &tamper{}
 		s.start("a", tampered(slow))
 		time.Sleep(5 * time.Second)
-		begun := false
+		begun := make(chan struct{})
+		begin := sync.OnceFunc(func() { close(begun) })
 		slow.set(func() {
 			slow.commit = func(ctx context.Context, ops []cluster.Op) (cluster.Answer, error) {
 				if isHandOff(ops[0]) {
-					begun = true
+					begin()
 					time.Sleep(2 * time.Second)
 				}
 				return slow.Store.Commit(ctx, ops)
@@ -217,9 +218,7 @@ func TestAHandOffToALeaver(t *testing.T) {
 		})
 		keeps.revoke = func(cluster.LeaseID) error { return errUnknown }
 		s.start("b", tampered(keeps))
-		for !begun {
-			time.Sleep(10 * time.Millisecond)
-		}
+		<-begun
 		s.shutdown("b")
 		time.Sleep(5 * time.Second)
 		s.settle(15 * time.Second)

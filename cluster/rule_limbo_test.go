@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,10 +73,10 @@ func TestNothingMovesWhileTheStoreIsFull(t *testing.T) {
 func TestAFullStoreIsNotAskedWithoutPause(t *testing.T) {
 	play(t, func(s *sim) {
 		s.putAll(10)
-		asked := 0
+		var asked atomic.Int32
 		w := &tamper{}
 		w.commit = func(ctx context.Context, ops []cluster.Op) (cluster.Answer, error) {
-			asked++
+			asked.Add(1)
 			return w.Store.Commit(ctx, ops)
 		}
 		a := s.start("a", tampered(w))
@@ -83,10 +84,10 @@ func TestAFullStoreIsNotAskedWithoutPause(t *testing.T) {
 		s.settle(5 * time.Second)
 		a.network(clustertest.Network{Request: clustertest.Span{Min: time.Millisecond, Max: time.Millisecond}})
 		s.memory.Adjust(func(set *clustertest.Settings) { set.Full = true })
-		asked = 0
+		asked.Store(0)
 		s.shutdown("a")
 		time.Sleep(10 * time.Second)
-		s.require(asked/10 < 20, "%d requests in a second", asked/10)
+		s.require(asked.Load()/10 < 20, "%d requests in a second", asked.Load()/10)
 		s.memory.Adjust(func(set *clustertest.Settings) { set.Full = false })
 		s.require(s.outcome(a, 15*time.Second) == nil, "it has not left")
 	})

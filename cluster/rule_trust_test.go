@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,16 +60,16 @@ func TestALeaseLostAloneEndsWhatIsOnIt(t *testing.T) {
 func TestAHangingRunnerEndsTheProcess(t *testing.T) {
 	play(t, func(s *sim) {
 		s.put(resource(0), `{"hangs":true}`)
-		exited := false
+		var exited atomic.Bool
 		a := s.start("a", func(cfg *cluster.Config) {
 			exit := cfg.Exit
-			cfg.Exit = func(err error) { exited = true; exit(err) }
+			cfg.Exit = func(err error) { exited.Store(true); exit(err) }
 		})
 		s.settle(5 * time.Second)
-		a.mayExit = true
+		a.mayExit.Store(true)
 		a.client.Cut(true)
 		time.Sleep(6 * time.Second)
-		s.require(exited, "the process has not ended")
+		s.require(exited.Load(), "the process has not ended")
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/drm-cluster/drm/cluster"
@@ -21,8 +22,9 @@ type simNode struct {
 	abort   func()        // the second signal; may be called again
 	ended   chan struct{} // closed when Run has returned
 
+	mayExit atomic.Bool // set before something is done to it for which its process may have to end
+
 	mu      sync.Mutex
-	mayExit bool            // set before something is done to it for which its process may have to end
 	guarded cluster.Guarded // guarded by mu
 	blocked chan struct{}   // closed when the loop may go on; guarded by mu
 	err     error           // what Run returned; guarded by mu
@@ -51,7 +53,7 @@ func (s *sim) start(name string, change ...func(*cluster.Config)) *simNode {
 		Guard:   n.guard,
 		Exit: func(err error) {
 			s.note("%s exits: %v", n.process.name, err)
-			if !n.mayExit {
+			if !n.mayExit.Load() {
 				s.ledger.report("%s had to exit though its runners stop in time: %v", n.process.name, err)
 			}
 			s.ledger.kill(n.process, true)

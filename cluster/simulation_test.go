@@ -110,7 +110,7 @@ func (s *sim) breakNode(n *simNode) {
 	case 3:
 		n.client.Drift(0.99 + 0.02*s.rng.Float64())
 	case 4:
-		n.mayExit = true // it may wake up after a deadline
+		n.mayExit.Store(true) // it may wake up after a deadline
 		n.client.Jump(s.upTo(10 * time.Second))
 		s.note("%s was suspended", n.process.name)
 	default:
