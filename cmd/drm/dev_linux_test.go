@@ -25,7 +25,7 @@ func startDev(t *testing.T, args ...string) (r *running, banner []string) {
 	}
 }
 
-var nodePids = regexp.MustCompile(`^  (node-\d)  http://\S+  +worker (\d+)  supervisor (\d+)$`)
+var nodePids = regexp.MustCompile(`^  (node-\d)  http://\S+  +worker (\d+) +supervisor (\d+)$`)
 
 // pidsOf reads the pids from the banner: worker and supervisor of each node.
 func pidsOf(t *testing.T, banner []string) (workers, supervisors []int) {
