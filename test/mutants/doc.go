@@ -5,7 +5,7 @@
 // compiled by "go test -overlay": the tree is never touched. A mutant whose text is not found exactly once is an error, so
 // that the table follows the code.
 //
-//	go test ./test/mutants                            a handful, and the table against docs/faults.md
-//	go test ./test/mutants -timeout 1h -mutants.all   every one, on two cores within a quarter of an hour
-//	go test ./test/mutants -mutants.write             docs/faults.md anew
+//	go test ./test/mutants                  a handful, and the table against docs/faults.md
+//	go test ./test/mutants -mutants.all     every one: some minutes on two cores
+//	go test ./test/mutants -mutants.write   docs/faults.md anew
 package mutants

@@ -117,7 +117,7 @@ func TestFaultsAreDocumented(t *testing.T) {
 	var page bytes.Buffer
 	page.WriteString(`# What was broken to see the tests fail
 
-Each rule of the protocol was broken on purpose, and a test had to notice. "go test ./test/mutants -timeout 1h -mutants.all"
+Each rule of the protocol was broken on purpose, and a test had to notice. "go test ./test/mutants -mutants.all"
 does it again: it compiles package cluster with one change at a time and requires that the test named fails. This page is written by
 "go test ./test/mutants -mutants.write" from the tables there, which hold the changes themselves.
 
