@@ -47,11 +47,12 @@ func mutants() []mutant {
 func TestMutantsAreCaught(t *testing.T) {
 	for _, m := range mutants() {
 		t.Run(strings.ReplaceAll(m.broken, " ", "_"), func(t *testing.T) {
+			overlay := mutate(t, m)
 			if !*all && !m.short {
-				t.Skip("run with -mutants.all")
+				t.Skip("its text is there; run with -mutants.all to see it caught")
 			}
 			t.Parallel()
-			program := build(t, m)
+			program := build(t, overlay)
 			output, failed := run(t, program, m)
 			switch {
 			case !failed:
@@ -63,8 +64,8 @@ func TestMutantsAreCaught(t *testing.T) {
 	}
 }
 
-// build compiles the tests of package cluster with a mutant in it.
-func build(t *testing.T, m mutant) (program string) {
+// mutate writes the files of package cluster that a mutant changes, and the overlay that puts them in place.
+func mutate(t *testing.T, m mutant) (overlay string) {
 	t.Helper()
 	dir := t.TempDir()
 	replace := map[string]string{}
@@ -80,14 +81,20 @@ func build(t *testing.T, m mutant) (program string) {
 		}
 		save(t, replace[path], strings.Replace(text, e.from, e.to, 1))
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
 	}
-	save(t, filepath.Join(dir, "overlay.json"), string(overlay))
-	program = filepath.Join(dir, "cluster.test")
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off",
-		"-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "./cluster")
+	overlay = filepath.Join(dir, "overlay.json")
+	save(t, overlay, string(text))
+	return overlay
+}
+
+// build compiles the tests of package cluster with an overlay.
+func build(t *testing.T, overlay string) (program string) {
+	t.Helper()
+	program = filepath.Join(filepath.Dir(overlay), "cluster.test")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", program, "./cluster")
 	cmd.Dir = root(t)
 	cmd.Env = append(os.Environ(), "GOFLAGS=")
 	if output, err := cmd.CombinedOutput(); err != nil {
