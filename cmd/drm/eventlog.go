@@ -23,7 +23,8 @@ type eventLog struct {
 	log    *slog.Logger
 	events chan cluster.Event
 	done   chan struct{}
-	lost   atomic.Int64 // events that found no room
+	lost   atomic.Int64  // events that found no room
+	asked  time.Duration // the TTL that was asked for; set before the first event
 
 	lines int                       // about single resources, in this second
 	more  map[cluster.EventType]int // left out in this second
@@ -79,14 +80,19 @@ func (l *eventLog) write() {
 
 // line writes one event, at level debug when there were too many like it in this second.
 func (l *eventLog) line(e cluster.Event) {
-	level := eventLevel(e)
+	level, attrs := eventLevel(e), eventAttrs(e)
+	if e.Type == cluster.TermStarted && e.TTL > l.asked {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.Duration("asked", l.asked),
+			slog.String("hint", "a shorter TTL leaves no trust after the margin, or etcd grants none so short"))
+	}
 	if e.Key != (cluster.Key{}) && level > slog.LevelDebug && level < slog.LevelError {
 		if l.lines++; l.lines > linesPerSecond {
 			l.more[e.Type]++
 			level = slog.LevelDebug
 		}
 	}
-	l.log.LogAttrs(context.Background(), level, string(e.Type), eventAttrs(e)...)
+	l.log.LogAttrs(context.Background(), level, string(e.Type), attrs...)
 }
 
 func (l *eventLog) summarize() {

@@ -19,12 +19,17 @@ func TestEventLog(t *testing.T) {
 		Type: cluster.Started, Key: cluster.Key{Kind: "websocket", ID: "a"}, Epoch: 7, Reason: cluster.ChangeTakeover,
 		Gap: 143210 * time.Microsecond,
 	})
+	events.asked = 8 * time.Second
+	events.observe(cluster.Event{Type: cluster.TermStarted, Term: 1, TTL: 8 * time.Second})
+	events.observe(cluster.Event{Type: cluster.TermStarted, Term: 2, TTL: 15 * time.Second})
 	events.observe(cluster.Event{Type: cluster.LostLease, Lease: 0x1f, Reason: "revoked"})
 	events.observe(cluster.Event{Type: cluster.TermEnded, Term: 0xab, Reason: "fenced", Err: errors.New("no answer")})
 	events.observe(cluster.Event{Type: cluster.BidWon, Key: cluster.Key{Kind: "websocket", ID: "quiet"}})
 	events.close()
 	for _, want := range []string{
 		`level=INFO msg=started kind=websocket resource=a epoch=7 reason=takeover gap=143.21ms`,
+		`level=INFO msg="term started" term=1 ttl=8s`,
+		`level=WARN msg="term started" term=2 ttl=15s asked=8s hint="a shorter TTL leaves no trust after the margin, or etcd grants none so short"`,
 		`level=WARN msg="lost lease" reason=revoked lease=1f`,
 		`level=WARN msg="term ended" reason=fenced term=ab err="no answer"`,
 	} {

@@ -80,6 +80,7 @@ func work(p process, s *settings) (err error) {
 	}
 	defer w.listener.Close()
 	events := newEventLog(w.log)
+	events.asked = w.ttl
 	defer events.close()
 	kinds, endKinds := w.kinds(p.stdout, endpoints)
 	defer endKinds()
