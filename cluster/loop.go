@@ -178,13 +178,12 @@ func (l *Loop) serve(ctx context.Context) ending {
 // fold takes a batch into the view. Until the first listing is complete the view is a new one that nobody acts on.
 func (l *Loop) fold(next *view, b Batch) *view {
 	now := l.cfg.Clock()
-	known := len(next.slots)
 	next.fold(b, now, l.touched)
 	if b.Fresh != 0 {
 		l.term.fresh.Store(int64(b.Fresh))
 	}
 	if b.Listing && b.Complete {
-		e := Event{Type: Listed, Count: len(next.slots), Reason: "again", Drift: len(next.slots) - known}
+		e := Event{Type: Listed, Count: len(next.slots), Reason: "again", Drift: next.listing.drift}
 		if !l.listed {
 			l.view, l.listed = next, true
 			e.Reason, e.Drift = "start", 0
