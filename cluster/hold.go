@@ -102,10 +102,13 @@ func (l *Loop) settle(h *hold, now Instant) {
 	mine := s.lease != 0 && s.lease.Term() == l.term.id
 	if h.run != nil {
 		switch want, why := l.wish(h); {
-		case h.run.stopping != nil:
+		case h.run.lost:
 		case !mine || s.claim != h.run.epoch:
 			l.tell(Event{Type: LostClaim, Key: h.key, Epoch: h.run.epoch})
+			h.run.lost = true
 			l.stop(h, ErrClaimLost, now)
+			h.run.void(ErrClaimLost) // also if it was stopping already, and is finishing something
+		case h.run.stopping != nil:
 		case want == release:
 			l.stop(h, why, now)
 		case want == keep && h.changed:

@@ -16,8 +16,9 @@ type run struct {
 	hold      *hold
 	epoch     int64
 	lease     *lease
-	cancel    context.CancelCauseFunc
 	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	void      context.CancelCauseFunc // ends Claim.Held, and ctx with it
 	started   Instant
 	condition atomic.Pointer[Condition]
 
@@ -25,12 +26,13 @@ type run struct {
 	stopping error   // why it was told to stop; nil while it is to go on
 	stopAt   Instant // when it was told
 	urged    bool    // that it doesn't stop has been said
+	lost     bool    // the claim is no longer ours
 
 	// Set by the run's goroutine before it is sent back.
 	err error
 }
 
-// heldContext is the context of a run. Its Err asks the clock, not only whether the watchdog has been round: a process that
+// heldContext is a context of a run. Its Err asks the clock, not only whether the watchdog has been round: a process that
 // was stopped, or a machine that slept, wakes up with trust long over, and whoever asks before each write sends nothing then.
 type heldContext struct {
 	context.Context
@@ -49,12 +51,14 @@ func (c heldContext) Err() error {
 // start begins a run. The caller has checked that all of design §4's conditions hold.
 func (l *Loop) start(h *hold, now Instant) {
 	r := &run{hold: h, epoch: h.epoch, lease: h.lease, started: now}
-	within, cancel := context.WithCancelCause(h.lease.ctx)
-	r.ctx, r.cancel = heldContext{within, h.lease, &l.cfg, l.term.timing.stop}, cancel
+	checked := func(ctx context.Context) context.Context { return heldContext{ctx, h.lease, &l.cfg, l.term.timing.stop} }
+	held, void := context.WithCancelCause(h.lease.ctx)
+	within, cancel := context.WithCancelCause(held)
+	r.ctx, r.cancel, r.void = checked(within), cancel, void
 	h.run = r
 	h.lease.live.Add(1)
 	claim := Claim{
-		Key: h.key, Spec: h.spec, Epoch: h.epoch, Node: l.cfg.Self.ID,
+		Key: h.key, Spec: h.spec, Epoch: h.epoch, Node: l.cfg.Self.ID, Held: checked(held),
 		Report: func(c Condition) { r.condition.Store(&c) },
 	}
 	runner := l.cfg.Runners[h.key.Kind]
@@ -98,7 +102,7 @@ func (l *Loop) finished(r *run, now Instant) {
 	h.spent = max(h.spent, r.epoch)
 	h.stopped = time.Now()
 	cause := context.Cause(r.ctx) // before cancel, which only frees the context
-	r.cancel(nil)
+	r.void(nil)
 	e := Event{Type: Stopped, Key: h.key, Epoch: r.epoch, Reason: stopReason(cause, r.err), Gap: -1}
 	if r.stopping != nil {
 		e.Gap = now.Sub(r.stopAt)

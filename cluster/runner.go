@@ -27,6 +27,10 @@ type Claim struct {
 	// to whoever can refuse an older one.
 	Epoch int64
 	Node  string // the holder: this node
+	// Held ends, at the latest, with the right to hold: when the claim is lost or its lease no longer trusted. When the resource is to
+	// move, to change or to go, ctx ends and Held goes on until Run returns, for which that waits: what has been begun and must not be
+	// cut off, such as a request that was sent and not answered yet, may be finished under it. Its Err asks the clock, as that of ctx.
+	Held context.Context
 	// Report tells how the resource fares; it may be called at any time from any goroutine and doesn't block.
 	Report func(Condition)
 }
