@@ -33,7 +33,7 @@ type Config struct {
 
 	FreshEvery     time.Duration // how often Follow proves that it is up to date; default 700 ms
 	ReconcileEvery time.Duration // how often Follow lists again in the background; default 10 min
-	PageSize       int           // keys in a page of a listing; default 10,000
+	PageSize       int           // keys in a page of a listing, from an etcd that can't stream it; default 50,000
 
 	// Observe is told every request when it is over: its name (auth, check, commit, grant, list, read, renew,
 	// revoke), how long it took with all its attempts, and its outcome. It must not block.
@@ -208,7 +208,7 @@ func (c Config) filled() Config {
 	fill(&c.PingTimeout, 6*time.Second)
 	fill(&c.FreshEvery, 700*time.Millisecond)
 	fill(&c.ReconcileEvery, 10*time.Minute)
-	fill(&c.PageSize, 10_000)
+	fill(&c.PageSize, 50_000)
 	if c.Observe == nil {
 		c.Observe = func(string, time.Duration, error) {}
 	}

@@ -27,7 +27,7 @@
 //
 //	keepalive.go  stream.go   a round of renewals; one stream and its bookkeeping
 //	follow.go  list.go  watch.go  relist.go
-//	                          start over; pages; events and freshness; the listing in the background
+//	                          start over; what there is, streamed or in pages; events and freshness; the listing in the background
 //	commit.go                 nested transactions
 //	store.go  ask.go  member.go  tls.go  pin.go  errors.go
 //	                          what they stand on

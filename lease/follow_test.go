@@ -13,28 +13,6 @@ import (
 	"github.com/drm-cluster/drm/test/etcdtest"
 )
 
-func TestFollowListsInPagesOfOneRevision(t *testing.T) {
-	s := open(t, etcdtest.Start(t).Endpoints(), func(c *Config) { c.PageSize = 3 })
-	empty := follow(t, s).complete()
-	if len(empty) != 1 || len(empty[0].Records) != 0 || empty[0].Rev == 0 || empty[0].Fresh == 0 {
-		t.Errorf("an empty range was listed as %+v; want one page", empty)
-	}
-	var ops []cluster.Op
-	for i := range 10 {
-		ops = append(ops, put(fmt.Sprintf("resources/a/%d", i)))
-	}
-	rev := commit(t, s, ops...).Rev
-	pages := follow(t, s).complete()
-	if len(pages) != 4 || len(records(pages)) != 10 {
-		t.Fatalf("%d records in %d pages; want 10 in 4", len(records(pages)), len(pages))
-	}
-	for i, p := range pages {
-		if !p.Listing || p.Complete != (i == 3) || p.Rev != rev {
-			t.Errorf("page %d: listing %v, complete %v, revision %d; want revision %d", i, p.Listing, p.Complete, p.Rev, rev)
-		}
-	}
-}
-
 // TestFollowTellsALargeRevisionInOneBatch tells 2.7 MB over a network that takes seconds for it. Seen to fail with
 // Fragment set in the request (etcd was busy for minutes) and with a silence that doesn't grow.
 func TestFollowTellsALargeRevisionInOneBatch(t *testing.T) {
