@@ -120,7 +120,7 @@ func (v *view) replan(now Instant) int {
 			slots = append(slots, s)
 		}
 	}
-	sortForPlan(slots)
+	sortSlots(slots, choosiestFirst)
 	before := make([]*peer, len(slots))
 	waited := map[*peer]Instant{}
 	for i, s := range slots {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func (v *view) takeCordon(node string, r Record, st step) bool {
 	if r.Deleted {
 		delete(v.cordons, node)
 	} else {
-		v.cordons[v.name(node)] = cordon{ReadCordon(r.Value), r.Rev}
+		v.cordons[strings.Clone(node)] = cordon{ReadCordon(r.Value), r.Rev}
 	}
 	if p := v.nodes[node]; p != nil && v.heed(p) {
 		v.reconsider(p, st)

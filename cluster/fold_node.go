@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -33,7 +34,7 @@ func (v *view) takeNode(id string, r Record, st step) bool {
 	switch {
 	case r.Deleted || err != nil:
 	case p == nil:
-		v.welcome(v.life(n.Term, id, st), n, r.Rev, st)
+		v.welcome(v.life(n.Term, n.ID, st), n, r.Rev, st)
 	default:
 		v.change(p, n, r.Rev, st)
 	}
@@ -41,7 +42,7 @@ func (v *view) takeNode(id string, r Record, st step) bool {
 }
 
 func readNode(id string, r Record) (Node, error) {
-	n := Node{ID: id}
+	n := Node{ID: strings.Clone(id)} // a part of the path would keep all of it
 	if r.Deleted {
 		return n, nil
 	}
@@ -59,7 +60,7 @@ func readNode(id string, r Record) (Node, error) {
 func (v *view) life(t TermID, id string, st step) *peer {
 	p := v.terms[t]
 	if p == nil {
-		p = &peer{id: v.name(id), Node: Node{ID: id, Term: t}, hash: xxhash.Sum64String(id), gone: st.now, byClass: map[*class]int64{}}
+		p = &peer{id: id, Node: Node{ID: id, Term: t}, hash: xxhash.Sum64String(id), gone: st.now, byClass: map[*class]int64{}}
 		v.terms[t] = p
 	}
 	return p
@@ -67,7 +68,7 @@ func (v *view) life(t TermID, id string, st step) *peer {
 
 // welcome takes a node in that was not there.
 func (v *view) welcome(p *peer, n Node, rev int64, st step) {
-	p.id, p.hash = v.name(n.ID), xxhash.Sum64String(n.ID)
+	p.id, p.hash = n.ID, xxhash.Sum64String(n.ID)
 	p.Node, p.rev, p.onIntake = n, rev, v.leases[n.Intake.Lease]
 	v.nodes[p.id] = p
 	v.heed(p)
@@ -137,7 +138,7 @@ func (v *view) reconsider(p *peer, st step) {
 			}
 		}
 	}
-	slices.SortFunc(affected, heaviestFirst)
+	sortSlots(affected, heaviestFirst)
 	for _, s := range affected {
 		v.settle(s, st)
 	}

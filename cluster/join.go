@@ -71,6 +71,7 @@ func (l *Loop) register(intake *lease, err error) {
 				return
 			}
 			l.registered, l.fruitless = true, 0
+			clear(l.past) // that the key could be created proves that theirs are gone
 			l.tell(Event{Type: TermStarted, Term: l.term.id, TTL: l.term.timing.ttl, Margin: l.term.timing.margin})
 		},
 	})

@@ -53,7 +53,8 @@ func (c *chaos) rest() {
 		c.remove(CordonPath(node))
 		c.change(node, func(n *Node) { n.Leaving, n.Weight = false, 1+c.rng.Int64N(5) })
 	}
-	slots := slices.SortedFunc(maps.Values(c.lister("").slots), heaviestFirst)
+	slots := slices.Collect(maps.Values(c.lister("").slots))
+	sortSlots(slots, heaviestFirst)
 	for _, slot := range slots {
 		if slot.target != nil && slot.unheld() {
 			c.remove(ClaimPath(slot.key))

@@ -22,9 +22,9 @@ type Loop struct {
 	returned chan *run     // runs whose runner has returned
 	wake     chan struct{} // a lease was lost
 
-	work    sync.WaitGroup // requests under way
-	running sync.WaitGroup // runners
-	past    map[TermID]bool
+	work    sync.WaitGroup  // requests under way
+	running sync.WaitGroup  // runners
+	past    map[TermID]bool // this node's own earlier terms, while the key of one may be there
 
 	view      *view
 	fruitless int // terms in a row that were never registered

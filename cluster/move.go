@@ -106,7 +106,7 @@ func (l *Loop) unchoose() {
 
 func (l *Loop) send(h *hold, to *peer, now Instant) {
 	h.to = to
-	l.sending[to.id]++
+	l.lend(to, 1)
 	l.underWay++
 	if _, why := l.wish(h); h.run != nil {
 		l.stop(h, why, now)
@@ -114,10 +114,17 @@ func (l *Loop) send(h *hold, to *peer, now Instant) {
 	l.touch(h)
 }
 
+// lend counts one more move to a node that takes up its credit, or one less.
+func (l *Loop) lend(to *peer, change int) {
+	if l.sending[to.id] += change; l.sending[to.id] == 0 {
+		delete(l.sending, to.id)
+	}
+}
+
 // unmove ends a move, whatever became of it.
 func (l *Loop) unmove(h *hold) {
 	if h.to != nil {
-		l.sending[h.to.id]--
+		l.lend(h.to, -1)
 		l.underWay--
 		h.to = nil
 	}
@@ -133,7 +140,7 @@ type landed struct {
 // land gives up the credit that is accounted for by the view.
 func (l *Loop) land() {
 	for len(l.landing) > 0 && l.landing[0].rev <= l.view.rev {
-		l.sending[l.landing[0].to.id]--
+		l.lend(l.landing[0].to, -1)
 		l.landing = l.landing[1:]
 	}
 }
@@ -165,7 +172,7 @@ func (l *Loop) handOff(h *hold) {
 				l.tell(Event{Type: HandedOff, Key: key, Epoch: ans.Rev, Node: to.id})
 				if h.to != nil { // the watch has not told of it yet
 					l.landing = append(l.landing, landed{to, ans.Rev})
-					l.sending[to.id]++
+					l.lend(to, 1)
 				}
 			}
 			l.unmove(h)

@@ -94,7 +94,7 @@ func (v *view) forgetEmpty(s *slot) {
 	if s.exists() || s.holder != nil || s.on == &v.resting || s.asked || ahead {
 		return
 	}
-	delete(v.slots, s.key)
+	v.forget(s)
 	delete(v.calm.moved, s)
 }
 

@@ -41,35 +41,41 @@ func rendezvous(s *slot, p *peer) uint64 {
 	return x ^ x>>31
 }
 
-// heaviestFirst orders slots in a way that all nodes agree on: large ones first, since small ones fit anywhere.
-func heaviestFirst(a, b *slot) int {
-	return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.hash, b.hash), a.key.Compare(b.key))
+// weighed is a slot with what it is sorted by. What is compared lies side by side: a million slots all over memory would take ten
+// times as long.
+type weighed struct {
+	class  *class
+	hash   uint64
+	weight int32
+	slot   *slot
 }
 
-// sortForPlan brings slots into the order in which targets are chosen anew: by class, the choosiest first, then the heaviest
-// first. What is compared lies side by side: a million slots all over memory would take ten times as long.
-func sortForPlan(slots []*slot) {
-	type entry struct {
-		class  *class
-		hash   uint64
-		weight int32
-		slot   *slot
+// heaviestFirst orders slots in a way that all nodes agree on: large ones first, since small ones fit anywhere.
+func heaviestFirst(a, b weighed) int {
+	switch {
+	case a.weight != b.weight:
+		return cmp.Compare(b.weight, a.weight)
+	case a.hash != b.hash:
+		return cmp.Compare(a.hash, b.hash)
 	}
-	entries := make([]entry, len(slots))
+	return a.slot.key.Compare(b.slot.key)
+}
+
+// choosiestFirst is the order in which targets are chosen anew: by class, the choosiest first, then the heaviest first.
+func choosiestFirst(a, b weighed) int {
+	if a.class != b.class {
+		return cmp.Or(cmp.Compare(len(a.class.able), len(b.class.able)), cmp.Compare(a.class.name, b.class.name))
+	}
+	return heaviestFirst(a, b)
+}
+
+// sortSlots sorts by heaviestFirst or choosiestFirst.
+func sortSlots(slots []*slot, compare func(a, b weighed) int) {
+	entries := make([]weighed, len(slots))
 	for i, s := range slots {
-		entries[i] = entry{s.class, s.hash, s.weight, s}
+		entries[i] = weighed{s.class, s.hash, s.weight, s}
 	}
-	slices.SortFunc(entries, func(a, b entry) int {
-		switch {
-		case a.class != b.class:
-			return cmp.Or(cmp.Compare(len(a.class.able), len(b.class.able)), cmp.Compare(a.class.name, b.class.name))
-		case a.weight != b.weight:
-			return cmp.Compare(b.weight, a.weight)
-		case a.hash != b.hash:
-			return cmp.Compare(a.hash, b.hash)
-		}
-		return a.slot.key.Compare(b.slot.key)
-	})
+	slices.SortFunc(entries, compare)
 	for i := range entries {
 		slots[i] = entries[i].slot
 	}
@@ -81,7 +87,7 @@ func sortForPlan(slots []*slot) {
 // out a part of the plan and plans again gets the same for the rest (with classes that don't overlap), where
 // choosing greedily in turn would change half of it.
 //
-// The slots come from sortForPlan. aim gives a slot its target, and the target its load.
+// The slots are sorted by choosiestFirst. aim gives a slot its target, and the target its load.
 func replan(slots []*slot, aim func(*slot, *peer)) {
 	for len(slots) > 0 {
 		n := sort.Search(len(slots), func(i int) bool { return slots[i].class != slots[0].class })

@@ -51,7 +51,7 @@ func planned(slots []*slot) map[Key]string {
 	for _, s := range slots {
 		s.target = nil
 	}
-	sortForPlan(slots)
+	sortSlots(slots, choosiestFirst)
 	replan(slots, aimAt)
 	got := map[Key]string{}
 	for _, s := range slots {

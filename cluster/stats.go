@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -93,26 +92,18 @@ func (l *Loop) Resources(ctx context.Context, kind string, after Key, limit int)
 	return infos, err
 }
 
-// page returns the first slots after a key, in order. It looks at each slot once and sorts no more than twice the page at a time, as
-// the loop has other things to do than to sort a million.
+// page returns the first slots after a key, in order, of one kind or, with "", of all.
 func (v *view) page(kind string, after Key, limit int) []*slot {
+	if first := (Key{Kind: kind}); after.Compare(first) < 0 {
+		after = first
+	}
 	var page []*slot
-	var last *slot // of a full page: nothing after it belongs there
-	cut := func() {
-		slices.SortFunc(page, func(a, b *slot) int { return a.key.Compare(b.key) })
-		if len(page) >= limit {
-			page, last = page[:limit], page[limit-1]
+	for s := range v.index.after(after) {
+		if len(page) == limit || kind != "" && s.key.Kind != kind {
+			break
 		}
+		page = append(page, s)
 	}
-	for key, s := range v.slots {
-		if last != nil && key.Compare(last.key) > 0 || kind != "" && key.Kind != kind || key.Compare(after) <= 0 {
-			continue
-		}
-		if page = append(page, s); len(page) == 2*limit {
-			cut()
-		}
-	}
-	cut()
 	return page
 }
 

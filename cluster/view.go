@@ -18,13 +18,14 @@ type view struct {
 	fresh Instant // and everything committed before this instant
 
 	slots   map[Key]*slot
+	index   index             // of the same
 	nodes   map[string]*peer  // present, by id
 	terms   map[TermID]*peer  // present, or gone while claims on their leases are left
 	members []*peer           // present, in order of id
 	cordons map[string]cordon // by node
 	classes map[string]*class
 	leases  map[LeaseID]int // claims on each lease
-	names   map[string]string
+	kinds   map[string]*kind
 
 	resources int
 	weights   map[int32]int // resources of each weight
@@ -92,6 +93,12 @@ type peer struct {
 	suspect Instant          // when it was found to be late; 0: it has claimed something since
 }
 
+// kind has the one copy kept of a kind's name, which all slots of that kind share: a part of a record's path would keep all of it.
+type kind struct {
+	name  string
+	slots int
+}
+
 // class is what decides who may have a resource: its kind and the labels that it requires.
 type class struct {
 	name      string // kind, then the sorted requirements: the order of classes
@@ -112,7 +119,7 @@ func newView(self string) *view {
 		classes:   map[string]*class{},
 		leases:    map[LeaseID]int{},
 		weights:   map[int32]int{},
-		names:     map[string]string{},
+		kinds:     map[string]*kind{},
 		notBefore: map[*slot]Instant{},
 		counted:   map[*slot]LeaseID{},
 		unusable:  map[string]unusable{},
@@ -125,20 +132,27 @@ func (v *view) peer(id string) *peer { return v.nodes[id] }
 
 // add makes room for a resource, or a claim on one.
 func (v *view) add(k Key) *slot {
-	k = Key{Kind: v.name(k.Kind), ID: strings.Clone(k.ID)}
+	of := v.kinds[k.Kind]
+	if of == nil {
+		of = &kind{name: strings.Clone(k.Kind)}
+		v.kinds[of.name] = of
+	}
+	of.slots++
+	k = Key{Kind: of.name, ID: strings.Clone(k.ID)}
 	s := &slot{key: k, hash: xxhash.Sum64String(k.String()), weight: 1}
 	v.slots[k] = s
+	v.index.add(s)
 	return s
 }
 
-// name returns the one copy kept of a kind or a node's id, so that no record's path is kept alive by a part of it.
-func (v *view) name(s string) string {
-	if known, ok := v.names[s]; ok {
-		return known
+// forget drops a slot.
+func (v *view) forget(s *slot) {
+	delete(v.slots, s.key)
+	v.index.remove(s)
+	of := v.kinds[s.key.Kind]
+	if of.slots--; of.slots == 0 {
+		delete(v.kinds, of.name)
 	}
-	s = strings.Clone(s)
-	v.names[s] = s
-	return s
 }
 
 // class returns the one class of a kind and requirements.
@@ -149,7 +163,7 @@ func (v *view) class(kind string, requires map[string]string) *class {
 	}
 	c := v.classes[name]
 	if c == nil {
-		c = &class{name: name, kind: v.name(kind), requires: requires}
+		c = &class{name: name, kind: kind, requires: requires}
 		c.able = v.able(c)
 		v.classes[name] = c
 	}
