@@ -3,9 +3,11 @@ package resources
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -55,21 +57,18 @@ func Jitter(low, high time.Duration) time.Duration {
 	return low + rand.N(high-low)
 }
 
-// maxRetryAfter bounds what a server can make us wait.
-const maxRetryAfter = time.Hour
-
 // RetryAfter reads the header Retry-After, in seconds or as a date. It is 0 if there is none, it is in the past or
-// malformed, and an hour at most.
-func RetryAfter(h http.Header, now time.Time) time.Duration {
-	s := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(s, 10, 31); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+// malformed, and most at most: a server can't make us wait for longer.
+func RetryAfter(h http.Header, now time.Time, most time.Duration) time.Duration {
+	s := strings.TrimSpace(h.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(s, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, uint64(most/time.Second))) * time.Second
 	}
 	at, err := http.ParseTime(s)
 	if err != nil {
 		return 0
 	}
-	return min(max(0, at.Sub(now)), maxRetryAfter)
+	return min(max(0, at.Sub(now)), most)
 }
 
 // Cause tells why ctx has ended, nil if it has not. Unlike context.Cause it goes by ctx.Err: a context whose Err looks

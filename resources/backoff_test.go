@@ -51,21 +51,26 @@ func TestFullJitter(t *testing.T) {
 	}
 }
 
-// Retry-After comes as seconds, as a date, or broken, and is bounded.
+// Retry-After comes as seconds, as a date, or broken, and is bounded. Seen to fail (a second at a time, for who asks for 30 years)
+// with a number that is out of range taken for none.
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for text, want := range map[string]time.Duration{
-		"":                              0,
-		"30":                            30 * time.Second,
-		"-1":                            0,
-		"99999999":                      time.Hour,
-		"999999999999999999999":         0,
-		"soon":                          0,
-		"Fri, 02 Jan 2026 03:04:35 GMT": 30 * time.Second,
-		"Fri, 02 Jan 2026 03:04:00 GMT": 0,
-		"Fri, 02 Jan 2099 03:04:00 GMT": time.Hour,
+		"":                               0,
+		"30":                             30 * time.Second,
+		"-1":                             0,
+		"99999999":                       time.Hour,
+		"999999999999999999999":          time.Hour,
+		" 30 ":                           30 * time.Second,
+		"30.5":                           0,
+		"Friday, 02-Jan-26 03:04:35 GMT": 30 * time.Second,
+		"Fri, 31 Dec 1999 23:59:59 GMT":  0,
+		"soon":                           0,
+		"Fri, 02 Jan 2026 03:04:35 GMT":  30 * time.Second,
+		"Fri, 02 Jan 2026 03:04:00 GMT":  0,
+		"Fri, 02 Jan 2099 03:04:00 GMT":  time.Hour,
 	} {
-		if got := RetryAfter(http.Header{"Retry-After": {text}}, now); got != want {
+		if got := RetryAfter(http.Header{"Retry-After": {text}}, now, time.Hour); got != want {
 			t.Errorf("%q is %s, want %s", text, got, want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/nearest"
@@ -107,6 +108,9 @@ func expected(t reflect.Type) string {
 	case reflect.TypeFor[Secret]():
 		return `a string, {"from_env": …} or {"from_file": …}`
 	}
+	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return "a string"
+	}
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map:
 		return "an object"
@@ -116,6 +120,8 @@ func expected(t reflect.Type) string {
 		return "true or false"
 	case reflect.String:
 		return "a string"
+	case reflect.Float64:
+		return "a number"
 	}
 	return "a whole number"
 }
@@ -165,3 +171,23 @@ func (s Size) MarshalText() ([]byte, error) {
 	}
 	return fmt.Appendf(nil, "%dB", int64(s)), nil
 }
+
+// Moment is a point in time, written as RFC 3339 does; the empty string is none.
+type Moment time.Time
+
+// UnmarshalText reads a moment.
+func (m *Moment) UnmarshalText(b []byte) error {
+	*m = Moment{}
+	if len(b) == 0 {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, string(b))
+	if err != nil {
+		return fmt.Errorf("read time %q: write it as 2026-12-31T23:59:59Z", b)
+	}
+	*m = Moment(at)
+	return nil
+}
+
+// Passed tells whether the moment lies before now; none never does.
+func (m Moment) Passed(now time.Time) bool { return m != Moment{} && time.Time(m).Before(now) }

@@ -38,6 +38,8 @@ func (e *BlockedError) Error() string {
 		return text + "; start the node with --egress-allow-loopback to allow it"
 	case BlockPrivate:
 		return text + "; start the node with --egress-allow-private to allow it"
+	case BlockSpec:
+		return text
 	}
 	return text + "; no flag allows it"
 }
@@ -49,6 +51,7 @@ var describe = map[string]string{
 	BlockPrivate:   "in a private network",
 	BlockStore:     "that of the store which drm runs on",
 	BlockSpecial:   "reserved (not of the public internet)",
+	BlockSpec:      "excluded by the resource's own spec (network.allow_cidrs, network.deny_cidrs)",
 }
 
 // Ranges that the operator's flags open, and addresses within them that stay closed.
@@ -71,17 +74,24 @@ func prefixes(texts ...string) []netip.Prefix {
 
 // Dialer returns a dialer that refuses what the guard refuses. TCP keepalive is off: whoever keeps a connection
 // asks the other side by its own protocol.
-func (g *Guard) Dialer() *net.Dialer {
-	return &net.Dialer{Control: g.control, KeepAlive: -1}
+func (g *Guard) Dialer() *net.Dialer { return g.DialerWithin(Network{}) }
+
+// DialerWithin returns a dialer that refuses what the guard refuses, and what the spec of a resource excludes besides.
+func (g *Guard) DialerWithin(n Network) *net.Dialer {
+	control := func(network, address string, _ syscall.RawConn) error { return g.control(network, address, &n) }
+	return &net.Dialer{Control: control, KeepAlive: -1}
 }
 
 // control is called between the making of a socket and its connect, with the address already resolved.
-func (g *Guard) control(network, address string, _ syscall.RawConn) error {
+func (g *Guard) control(network, address string, n *Network) error {
 	addr, err := netip.ParseAddrPort(address)
 	if err != nil || network != "tcp4" && network != "tcp6" {
 		return fmt.Errorf("connect to %s: refused, only TCP to an address and port is allowed", address)
 	}
 	reason := g.judge(addr)
+	if reason == "" && n.excludes(reached(addr.Addr())) {
+		reason = BlockSpec
+	}
 	if reason == "" {
 		return nil
 	}
@@ -89,14 +99,20 @@ func (g *Guard) control(network, address string, _ syscall.RawConn) error {
 	return &BlockedError{Address: address, Reason: reason}
 }
 
-// judge returns why an address is refused, "" if it is not. An IPv4 address wrapped into IPv6 is judged as
-// what it would reach: mapped (::ffff:0:0/96) and translated by NAT64 (64:ff9b::/96); 6to4 (2002::/16) is refused.
-func (g *Guard) judge(to netip.AddrPort) string {
-	addr := to.Addr().WithZone("").Unmap()
+// reached returns what a connection to an address reaches: of an IPv4 address wrapped into IPv6, mapped (::ffff:0:0/96) or
+// translated by NAT64 (64:ff9b::/96), that address.
+func reached(addr netip.Addr) netip.Addr {
+	addr = addr.WithZone("").Unmap()
 	if nat64.Contains(addr) {
 		b := addr.As16()
 		addr = netip.AddrFrom4([4]byte(b[12:]))
 	}
+	return addr
+}
+
+// judge returns why an address is refused, "" if it is not. 6to4 (2002::/16) is refused whatever it wraps.
+func (g *Guard) judge(to netip.AddrPort) string {
+	addr := reached(to.Addr())
 	switch {
 	case g.isStore(addr, to.Port()):
 		return BlockStore

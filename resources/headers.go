@@ -14,7 +14,7 @@ type Headers map[string]Secret
 func (h Headers) Check(own ...string) error {
 	for name := range h {
 		switch canonical := http.CanonicalHeaderKey(name); {
-		case !isToken(name):
+		case !IsToken(name):
 			return Wrong("headers", fmt.Sprintf("has the name %q; use letters, digits and dashes", name))
 		case slices.ContainsFunc(own, func(s string) bool { return http.CanonicalHeaderKey(s) == canonical }):
 			return Wrong("headers", fmt.Sprintf("has %s, which a spec cannot set; leave it out", name))
@@ -31,7 +31,7 @@ func (h Headers) Read() (http.Header, error) {
 		if err != nil {
 			return nil, fmt.Errorf("set header %s: %w", name, err)
 		}
-		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		if !IsHeaderValue(value) {
 			return nil, fmt.Errorf("set header %s: its value holds a line break or another control character", name)
 		}
 		header.Set(name, value)
@@ -39,11 +39,17 @@ func (h Headers) Read() (http.Header, error) {
 	return header, nil
 }
 
-// isToken tells whether a name is a token of RFC 9110, section 5.6.2.
-func isToken(name string) bool {
+// IsToken tells whether a name is a token of RFC 9110, section 5.6.2, as names of headers are.
+func IsToken(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 	})
+}
+
+// IsHeaderValue tells whether a text can be the value of a header: it has no line break or other control character, which
+// would make of it two.
+func IsHeaderValue(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 // FenceHeader carries the epoch to whoever is connected to, so that it can refuse an older holder.

@@ -82,11 +82,12 @@ const (
 	BlockPrivate   = "private"
 	BlockStore     = "store"   // the store that drm itself runs on
 	BlockSpecial   = "special" // reserved, multicast, documentation and the like
+	BlockSpec      = "spec"    // the resource's own network.allow_cidrs or network.deny_cidrs
 )
 
 // BlockReasons returns the reasons that a Meter hears of.
 func BlockReasons() []string {
-	return []string{BlockLoopback, BlockLinkLocal, BlockMetadata, BlockPrivate, BlockStore, BlockSpecial}
+	return []string{BlockLoopback, BlockLinkLocal, BlockMetadata, BlockPrivate, BlockStore, BlockSpecial, BlockSpec}
 }
 
 // Connection moves one connection of a kind from a state to another; "" is outside.

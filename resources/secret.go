@@ -22,6 +22,9 @@ type Secret struct {
 // Literal returns a secret that is written out.
 func Literal(s string) Secret { return Secret{literal: s} }
 
+// Written returns the value if it is in the spec itself, and whether it is: such a one can be checked when the spec is read.
+func (s Secret) Written() (string, bool) { return s.literal, s.env == "" && s.file == "" }
+
 // UnmarshalJSON reads one of the three forms.
 func (s *Secret) UnmarshalJSON(b []byte) error {
 	*s = Secret{}

@@ -150,7 +150,7 @@ func (p *post) request(ctx context.Context, body []byte, epoch int64) error {
 	return &answerError{
 		target:     resources.RedactURL(p.spec.URL),
 		status:     resp.StatusCode,
-		retryAfter: resources.RetryAfter(resp.Header, time.Now()),
+		retryAfter: resources.RetryAfter(resp.Header, time.Now(), time.Hour),
 	}
 }
 

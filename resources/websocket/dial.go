@@ -142,7 +142,7 @@ func refusedDial(resp *http.Response) *ended {
 		why.state, why.result = resources.StateAuthFailed, resources.ConnectAuth
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		why = end(paceBackoff, "connect: the server answered %s", resp.Status)
-		why.atLeast, why.result = resources.RetryAfter(resp.Header, time.Now()), resources.ConnectThrottled
+		why.atLeast, why.result = resources.RetryAfter(resp.Header, time.Now(), time.Hour), resources.ConnectThrottled
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		why = end(paceMax, "connect: the server answered %s, to %s; put the final address into url",
 			resp.Status, resources.RedactURL(resp.Header.Get("Location")))

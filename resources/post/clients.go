@@ -1,0 +1,185 @@
+// Package post sends HTTP requests to other people's servers on behalf of resources: what kinds and sinks share that do.
+//
+//	spec ──▶ Target ──Clients.Open──▶ Poster.Post: secrets, auth, signature ──▶ guard, TLS, proxy ──▶ server
+//	                                      │
+//	                                      ▼
+//	                    Answer, or an Error that tells whether it may have been sent
+//
+// What is promised:
+//
+//   - A request leaves once at the most. Go's HTTP client sends some again on its own, when a connection that was kept
+//     turns out to be dead; none of these are such, whatever their headers.
+//   - Redirects are not followed: they would turn a POST into a GET without a body, and pass credentials on.
+//   - Not a byte of a body is sent once the context's Err is not nil, which may look at a clock.
+//   - An error without Sent set means that no byte of the request has left. With it, nobody on this side can know.
+//   - Time and memory are bounded whatever the server does: by the context, maxAnswer and maxHeader.
+//   - Errors hold no secret and no query of a URL.
+package post
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/drm-cluster/drm/resources"
+)
+
+const (
+	// maxConns is how many connections there may be to one host with the same settings: many resources share a
+	// target, and beyond this they wait for each other.
+	maxConns = 256
+	// maxIdle is how long a connection is kept unused: for less than any server keeps it. One that the server closes as we
+	// write leaves it in doubt whether the request arrived, which is worse than to dial anew.
+	maxIdle = time.Second
+
+	maxHeader = 64 << 10 // of an answer
+)
+
+// Settings say how connections are made.
+type Settings struct {
+	TLS            resources.TLS
+	Network        resources.Network
+	ConnectTimeout time.Duration // from the name look-up to the end of the TLS handshake; 0: until the context ends
+}
+
+// Clients are the HTTP clients of a node: one, with its pool of connections, for each settings in use. It may be used
+// concurrently.
+type Clients struct {
+	guard *resources.Guard
+
+	mu      sync.Mutex
+	clients map[string]*http.Client // by settings, as text
+}
+
+// NewClients returns Clients whose connections the guard judges; nil is the strictest. Close it when it is used no more.
+func NewClients(guard *resources.Guard) *Clients {
+	if guard == nil {
+		guard = &resources.Guard{}
+	}
+	return &Clients{guard: guard, clients: map[string]*http.Client{}}
+}
+
+// Close gives up connections that are not in use.
+func (c *Clients) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, client := range c.clients {
+		client.CloseIdleConnections()
+	}
+}
+
+// client returns the client for the settings. Clients are kept until Close; one without connections costs a few
+// hundred bytes.
+func (c *Clients) client(s Settings) *http.Client {
+	key := fmt.Sprintf("%+v", s)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if client := c.clients[key]; client != nil {
+		return client
+	}
+	d := &dialer{Settings: s, plain: c.guard.DialerWithin(s.Network)}
+	client := &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext:            d.dial,
+			DialTLSContext:         d.dialTLS,
+			ForceAttemptHTTP2:      true,
+			MaxConnsPerHost:        maxConns,
+			MaxIdleConnsPerHost:    maxConns,
+			IdleConnTimeout:        maxIdle,
+			MaxResponseHeaderBytes: maxHeader,
+			DisableCompression:     true, // what little is read of an answer is not worth the risk
+		},
+	}
+	c.clients[key] = client
+	return client
+}
+
+// dialer makes the connections of one client.
+type dialer struct {
+	Settings
+	plain *net.Dialer
+}
+
+func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	conn, err := d.connect(ctx, network, addr)
+	return conn, late(ctx, err)
+}
+
+func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	conn, err := d.secure(ctx, network, addr)
+	return conn, late(ctx, err)
+}
+
+// limit bounds the making of one connection.
+func (d *dialer) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if d.ConnectTimeout == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, d.ConnectTimeout, fmt.Errorf("no connection within %s (connect_timeout)", d.ConnectTimeout))
+}
+
+// secure connects and shakes hands. Files are read for each connection: a rotated one counts from the next on.
+func (d *dialer) secure(ctx context.Context, network, addr string) (net.Conn, error) {
+	config, err := d.TLS.Config()
+	if err != nil {
+		return nil, err
+	}
+	config.NextProtos = []string{"h2", "http/1.1"}
+	if config.ServerName == "" {
+		if config.ServerName, _, err = net.SplitHostPort(addr); err != nil {
+			return nil, err
+		}
+	}
+	plain, err := d.connect(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(plain, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = plain.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// connect makes a TCP connection, through the proxy if there is one.
+func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.Network.Proxy == "" {
+		return d.plain.DialContext(ctx, network, addr)
+	}
+	u, err := url.Parse(d.Network.Proxy)
+	if err != nil {
+		return nil, fmt.Errorf("read network.proxy: %w", err)
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	conn, err := d.plain.DialContext(ctx, network, net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return nil, fmt.Errorf("connect to network.proxy: %w", err)
+	}
+	if err := tunnel(ctx, conn, addr); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// late puts the cause in the place of an error that says no more than that a deadline has passed.
+func late(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
