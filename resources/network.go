@@ -34,8 +34,12 @@ func (n *Network) Check() error {
 	return CheckURL("network.proxy", n.Proxy, "http")
 }
 
-// CheckURL does as the function CheckURL for a URL of the spec that is to be called by HTTP, and refuses what the settings exclude.
+// CheckURL does as the function CheckURL for a URL of the spec that is to be called by HTTP, and refuses what the settings
+// exclude. A nil Network excludes nothing.
 func (n *Network) CheckURL(field, raw string) error {
+	if n == nil {
+		return CheckURL(field, raw, "http", "https")
+	}
 	if err := CheckURL(field, raw, "https", "http"); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/post"
 )
 
 // receiver records requests; answer decides on each, by its number from 1.
@@ -49,12 +50,9 @@ func (r *receiver) count() int {
 
 func openHTTP(t *testing.T, url, fields string, trouble func(error)) Sink {
 	t.Helper()
-	set := NewSet(Options{Stdout: io.Discard, Guard: &resources.Guard{AllowLoopback: true}})
-	t.Cleanup(func() {
-		if err := set.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	clients := post.NewClients(&resources.Guard{AllowLoopback: true})
+	t.Cleanup(clients.Close)
+	set := NewSet(Options{Stdout: io.Discard, Clients: clients})
 	return set.Open(readSpec(t, `{"type": "http", "url": "`+url+`", "retry": {"initial": "10ms", "max": "50ms"}`+fields+`}`), trouble)
 }
 
@@ -70,7 +68,7 @@ func TestHTTPSingle(t *testing.T) {
 	}
 	for i, body := range rec.bodies {
 		r := rec.requests[i]
-		var e event
+		var e received
 		if err := json.Unmarshal([]byte(body), &e); err != nil || e.ID != fmt.Sprint("7-", i+1) {
 			t.Errorf("request %d is %s", i, body)
 		}
@@ -92,7 +90,7 @@ func TestHTTPBatch(t *testing.T) {
 	}
 	var sizes []int
 	for i, body := range rec.bodies {
-		var batch []event
+		var batch []received
 		if err := json.Unmarshal([]byte(body), &batch); err != nil || rec.requests[i].Header.Get("Content-Type") != contentBatch {
 			t.Errorf("request %d: %s", i, body)
 		}

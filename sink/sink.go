@@ -2,7 +2,7 @@
 //
 //	websocket ─┐                        ┌─ stdout: JSON lines, one writer for the process
 //	  …        ├─ Sink.Send (blocks) ───┤
-//	another   ─┘                        └─ http: POST with retry, one client per TLS settings
+//	another   ─┘                        └─ http: POST with retry, by package post
 //
 // Send blocks until the messages are taken, which is the backpressure: who calls it buffers, within bounds of
 // its own. Delivery is at least once: a message whose answer was lost is sent again with the same id.
@@ -16,11 +16,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"sync"
 	"time"
 
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/post"
 )
 
 // Message is one thing that a resource received.
@@ -60,33 +59,24 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 
 // Options say what the sinks of a node share. Stdout is required.
 type Options struct {
-	Stdout io.Writer
-	Guard  *resources.Guard // nil: the strictest
-	Meter  resources.Meter
+	Stdout  io.Writer
+	Clients *post.Clients // nil: own ones, under the strictest guard
+	Meter   resources.Meter
 }
 
-// Set opens the sinks of a node and owns what they share: the one writer of standard output, and one HTTP client,
-// with its pool of connections, for each TLS settings in use. It may be used concurrently.
+// Set opens the sinks of a node and owns the one writer of standard output that they share. It may be used concurrently.
 type Set struct {
-	guard  *resources.Guard
-	meter  resources.Meter
-	writer *writer
-
-	mu      sync.Mutex
-	clients map[resources.TLS]*http.Client
+	clients *post.Clients
+	meter   resources.Meter
+	writer  *writer
 }
 
 // NewSet returns a Set; close it when no sink of it is used any more.
 func NewSet(o Options) *Set {
-	if o.Guard == nil {
-		o.Guard = &resources.Guard{}
+	if o.Clients == nil {
+		o.Clients = post.NewClients(nil)
 	}
-	return &Set{
-		guard:   o.Guard,
-		meter:   o.Meter,
-		writer:  &writer{w: o.Stdout, turn: make(chan struct{}, 1)},
-		clients: map[resources.TLS]*http.Client{},
-	}
+	return &Set{clients: o.Clients, meter: o.Meter, writer: &writer{w: o.Stdout, turn: make(chan struct{}, 1)}}
 }
 
 // Open returns the sink that a spec describes. It connects to nothing yet. trouble is told after each attempt
@@ -95,16 +85,12 @@ func (s *Set) Open(spec Spec, trouble func(error)) Sink {
 	if spec.http == nil {
 		return &stdout{writer: s.writer, meter: &s.meter, trouble: trouble}
 	}
-	return &post{spec: spec.http, client: s.client(spec.http), meter: &s.meter, trouble: trouble}
+	p := s.clients.Open(&spec.http.Target, resources.Network{}, 0)
+	return &poster{Poster: p, spec: spec.http, meter: &s.meter, trouble: trouble}
 }
 
-// Close gives up idle connections and waits, until ctx ends, for a write to standard output that is under way.
+// Close waits, until ctx ends, for a write to standard output that is under way.
 func (s *Set) Close(ctx context.Context) error {
-	s.mu.Lock()
-	for _, client := range s.clients {
-		client.CloseIdleConnections()
-	}
-	s.mu.Unlock()
 	if err := s.writer.acquire(ctx); err != nil {
 		return fmt.Errorf("close sinks: standard output takes nothing: %w", err)
 	}

@@ -80,11 +80,16 @@ func TestEnvelope(t *testing.T) {
 		{"{}", true, `"datacontenttype":"application/octet-stream","data_base64":"e30="}`},
 	} {
 		m.Data, m.Binary = []byte(test.data), test.binary
-		var line bytes.Buffer
-		if err := encode(&line, envelope(m)); err != nil || line.String() != head+test.want+"\n" {
-			t.Errorf("%q became %s (%v)", test.data, line.String(), err)
+		line, err := resources.EncodeJSON(envelope(m))
+		if err != nil || string(line) != head+test.want {
+			t.Errorf("%q became %s (%v)", test.data, line, err)
 		}
 	}
+}
+
+// received is what a test looks at in an event.
+type received struct {
+	ID string `json:"id"`
 }
 
 // lines is a writer that takes each call apart into lines, which must be whole. Calls must not overlap.
@@ -106,7 +111,7 @@ func (l *lines) Write(b []byte) (int, error) {
 	defer l.mu.Unlock()
 	l.calls++
 	for line := range bytes.Lines(b) {
-		var e event
+		var e received
 		if err := json.Unmarshal(line, &e); err != nil || line[len(line)-1] != '\n' {
 			l.t.Errorf("half a line: %q", line)
 		}

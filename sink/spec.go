@@ -9,6 +9,7 @@ import (
 
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/post"
 )
 
 // Spec is the "sink" field of a resource's spec. The zero Spec is {"type": "stdout"}.
@@ -26,16 +27,15 @@ func (s Spec) Type() string {
 
 // httpSpec is {"type": "http", …}.
 type httpSpec struct {
-	Type    string            `json:"type"`
-	URL     string            `json:"url"`
-	Headers resources.Headers `json:"headers"`
-	Timeout cluster.Duration  `json:"timeout" min:"100ms" max:"10m"` // of one attempt
+	post.Target
+
+	Type    string           `json:"type"`
+	Timeout cluster.Duration `json:"timeout" min:"100ms" max:"10m"` // of one attempt
 	Retry   struct {
 		Initial cluster.Duration `json:"initial" min:"10ms" max:"10m"`
 		Max     cluster.Duration `json:"max" min:"10ms" max:"1h"`
 	} `json:"retry"`
-	Batch int           `json:"batch" min:"1" max:"1000"` // events in one request
-	TLS   resources.TLS `json:"tls"`
+	Batch int `json:"batch" min:"1" max:"1000"` // events in one request
 }
 
 // UnmarshalJSON reads the spec strictly: which fields there are depends on "type".
@@ -68,22 +68,13 @@ func known() string {
 }
 
 func (s *Spec) readHTTP(b []byte) error {
-	h := &httpSpec{Timeout: cluster.Duration(10 * time.Second), Batch: 1}
+	h := &httpSpec{Target: post.DefaultTarget(), Timeout: cluster.Duration(10 * time.Second), Batch: 1}
 	h.Retry.Initial = cluster.Duration(200 * time.Millisecond)
 	h.Retry.Max = cluster.Duration(30 * time.Second)
 	if err := resources.Decode(b, h); err != nil {
 		return err
 	}
-	if err := resources.CheckURL("url", h.URL, "http", "https"); err != nil {
-		return err
-	}
-	// An idempotency key would make Go's HTTP client send a request twice on its own.
-	err := h.Headers.Check("Host", "Content-Type", "Content-Length", "Transfer-Encoding", "Connection",
-		"Idempotency-Key", "X-Idempotency-Key", resources.FenceHeader)
-	if err != nil {
-		return err
-	}
-	if err := h.TLS.Check(); err != nil {
+	if err := h.Check(nil, "Content-Type"); err != nil {
 		return err
 	}
 	s.http = h

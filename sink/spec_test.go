@@ -31,14 +31,15 @@ func TestSpec(t *testing.T) {
 		`{"type": "stdout", "url": "x"}`:    `line 1, column 29: sink.url is not a known field; known are type`,
 		`{"type": "http"}`:                  `sink.url is missing`,
 		`{"type": "http", "url": "ws://x"}`: `sink.url has the scheme "ws"; it must be "http" or "https"`,
-		`{"type": "http", "url": "http://u:hush@x"}`:                               `put them in headers`,
-		`{"type": "http", "url": "http://x", "bacth": 1}`:                          `did you mean "batch"?`,
-		`{"type": "http", "url": "http://x", "batch": 0}`:                          `sink.batch is out of range`,
-		`{"type": "http", "url": "http://x", "timeout": "0s"}`:                     `sink.timeout is out of range; it must be from 100ms to 10m`,
-		`{"type": "http", "url": "http://x", "retry": {"max": "2d"}}`:              `sink.retry.max is wrong: read duration "2d"`,
-		`{"type": "http", "url": "http://x", "headers": {"idempotency-key": "x"}}`: `sink.headers has idempotency-key, which a spec cannot set`,
-		`{"type": "http", "url": "http://x", "tls": {"key_file": "x"}}`:            `sink.tls needs both`,
-		`{"type": "http", "url": "http://x", "tls": {"min_version": "1.1"}}`:       `must be "1.2" or "1.3"`,
+		`{"type": "http", "url": "http://u:hush@x"}`:                          `put them in headers`,
+		`{"type": "http", "url": "http://x", "bacth": 1}`:                     `did you mean "batch"?`,
+		`{"type": "http", "url": "http://x", "batch": 0}`:                     `sink.batch is out of range`,
+		`{"type": "http", "url": "http://x", "timeout": "0s"}`:                `sink.timeout is out of range; it must be from 100ms to 10m`,
+		`{"type": "http", "url": "http://x", "retry": {"max": "2d"}}`:         `sink.retry.max is wrong: read duration "2d"`,
+		`{"type": "http", "url": "http://x", "headers": {"webhook-id": "x"}}`: `sink.headers has webhook-id, which a spec cannot set`,
+		`{"type": "http", "url": "http://x", "auth": {"type": "basic"}}`:      `sink.auth.username is missing`,
+		`{"type": "http", "url": "http://x", "tls": {"key_file": "x"}}`:       `sink.tls needs both`,
+		`{"type": "http", "url": "http://x", "tls": {"min_version": "1.1"}}`:  `must be "1.2" or "1.3"`,
 	} {
 		var resource struct {
 			Sink Spec `json:"sink"`

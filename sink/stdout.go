@@ -67,9 +67,11 @@ type stdout struct {
 func (s *stdout) Send(ctx context.Context, messages []Message) error {
 	var lines bytes.Buffer
 	for _, m := range messages {
-		if err := encode(&lines, envelope(m)); err != nil {
+		line, err := resources.EncodeJSON(envelope(m))
+		if err != nil {
 			return &RefusedError{Messages: len(messages), Err: err}
 		}
+		lines.Write(append(line, '\n'))
 	}
 	backoff := resources.Backoff{Initial: 200 * time.Millisecond, Max: 30 * time.Second}
 	return persist(ctx, backoff, s.trouble, func() error {

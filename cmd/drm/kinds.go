@@ -11,6 +11,7 @@ import (
 
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/post"
 	"github.com/drm-cluster/drm/resources/websocket"
 	"github.com/drm-cluster/drm/sink"
 )
@@ -27,11 +28,13 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 		Store:         w.addresses(endpoints),
 		Meter:         meter,
 	}
-	sinks := sink.NewSet(sink.Options{Stdout: stdout, Guard: guard, Meter: meter})
+	clients := post.NewClients(guard)
+	sinks := sink.NewSet(sink.Options{Stdout: stdout, Clients: clients, Meter: meter})
 	runners = map[string]cluster.Runner{
 		websocket.Kind: websocket.New(websocket.Options{Sinks: sinks, Guard: guard, Meter: meter, Log: w.log}),
 	}
 	return runners, func() {
+		clients.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if err := sinks.Close(ctx); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/post"
 	"github.com/drm-cluster/drm/sink"
 )
 
@@ -145,7 +146,7 @@ func startWith(t *testing.T, url, fields string, stdout write, wrap func(context
 		stdout = h.line
 	}
 	guard := &resources.Guard{AllowLoopback: true}
-	sinks := sink.NewSet(sink.Options{Stdout: stdout, Guard: guard})
+	sinks := sink.NewSet(sink.Options{Stdout: stdout, Clients: post.NewClients(guard)})
 	runner := New(Options{Sinks: sinks, Guard: guard, Meter: h.count.meter()})
 	spec := json.RawMessage(`{"url": "` + url + `"` + fields + `}`)
 	if err := runner.Check(spec); err != nil {
