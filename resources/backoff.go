@@ -1,8 +1,6 @@
 package resources
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -69,26 +67,4 @@ func RetryAfter(h http.Header, now time.Time, most time.Duration) time.Duration 
 		return 0
 	}
 	return min(max(0, at.Sub(now)), most)
-}
-
-// Cause tells why ctx has ended, nil if it has not. Unlike context.Cause it goes by ctx.Err: a context whose Err looks
-// at a clock may be over before anything was told so.
-func Cause(ctx context.Context) error {
-	err := ctx.Err()
-	if err == nil {
-		return nil
-	}
-	return cmp.Or(context.Cause(ctx), err)
-}
-
-// Wait returns after d, or with the cause when ctx ends first.
-func Wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }

@@ -74,7 +74,7 @@ func (p *poster) attempt(ctx context.Context, body []byte, first Message) error 
 }
 
 func (p *poster) request(ctx context.Context, body []byte, first Message) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(p.spec.Timeout),
+	ctx, cancel := resources.WithTimeout(ctx, time.Duration(p.spec.Timeout),
 		fmt.Errorf("no answer within %s", time.Duration(p.spec.Timeout)))
 	defer cancel()
 	header := http.Header{}

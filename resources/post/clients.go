@@ -40,20 +40,20 @@ const (
 	maxHeader = 64 << 10 // of an answer
 )
 
-// Settings say how connections are made.
-type Settings struct {
+// settings say how connections are made.
+type settings struct {
 	TLS            resources.TLS
 	Network        resources.Network
 	ConnectTimeout time.Duration // from the name look-up to the end of the TLS handshake; 0: until the context ends
 }
 
-// Clients are the HTTP clients of a node: one, with its pool of connections, for each settings in use. It may be used
+// Clients are what makes the HTTP requests of a node: a pool of connections for each settings in use. It may be used
 // concurrently.
 type Clients struct {
 	guard *resources.Guard
 
-	mu      sync.Mutex
-	clients map[string]*http.Client // by settings, as text
+	mu         sync.Mutex
+	transports map[string]*http.Transport // by settings, as text
 }
 
 // NewClients returns Clients whose connections the guard judges; nil is the strictest. Close it when it is used no more.
@@ -61,48 +61,46 @@ func NewClients(guard *resources.Guard) *Clients {
 	if guard == nil {
 		guard = &resources.Guard{}
 	}
-	return &Clients{guard: guard, clients: map[string]*http.Client{}}
+	return &Clients{guard: guard, transports: map[string]*http.Transport{}}
 }
 
 // Close gives up connections that are not in use.
 func (c *Clients) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, client := range c.clients {
-		client.CloseIdleConnections()
+	for _, t := range c.transports {
+		t.CloseIdleConnections()
 	}
 }
 
-// client returns the client for the settings. Clients are kept until Close; one without connections costs a few
-// hundred bytes.
-func (c *Clients) client(s Settings) *http.Client {
+// transport returns the transport for the settings. It is used without an http.Client, which would follow redirects, and
+// take an answer whose Location is malformed for none. Transports are kept until Close; one without connections costs a
+// few hundred bytes.
+func (c *Clients) transport(s settings) *http.Transport {
 	key := fmt.Sprintf("%+v", s)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if client := c.clients[key]; client != nil {
-		return client
+	if t := c.transports[key]; t != nil {
+		return t
 	}
-	d := &dialer{Settings: s, plain: c.guard.DialerWithin(s.Network)}
-	client := &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			DialContext:            d.dial,
-			DialTLSContext:         d.dialTLS,
-			ForceAttemptHTTP2:      true,
-			MaxConnsPerHost:        maxConns,
-			MaxIdleConnsPerHost:    maxConns,
-			IdleConnTimeout:        maxIdle,
-			MaxResponseHeaderBytes: maxHeader,
-			DisableCompression:     true, // what little is read of an answer is not worth the risk
-		},
+	d := &dialer{settings: s, plain: c.guard.DialerWithin(s.Network)}
+	t := &http.Transport{
+		DialContext:            d.dial,
+		DialTLSContext:         d.dialTLS,
+		ForceAttemptHTTP2:      true,
+		MaxConnsPerHost:        maxConns,
+		MaxIdleConnsPerHost:    maxConns,
+		IdleConnTimeout:        maxIdle,
+		MaxResponseHeaderBytes: maxHeader,
+		DisableCompression:     true, // what little is read of an answer is not worth the risk
 	}
-	c.clients[key] = client
-	return client
+	c.transports[key] = t
+	return t
 }
 
-// dialer makes the connections of one client.
+// dialer makes the connections of one pool.
 type dialer struct {
-	Settings
+	settings
 	plain *net.Dialer
 }
 

@@ -45,15 +45,15 @@ func (t *Target) Check(n *resources.Network, own ...string) error {
 
 // Poster posts to one target. It may be used concurrently.
 type Poster struct {
-	target *Target
-	client *http.Client
-	tokens tokens
+	target    *Target
+	transport *http.Transport
+	tokens    tokens
 }
 
 // Open returns a Poster. It connects to nothing yet.
 func (c *Clients) Open(t *Target, n resources.Network, connectTimeout time.Duration) *Poster {
-	client := c.client(Settings{TLS: t.TLS, Network: n, ConnectTimeout: connectTimeout})
-	return &Poster{target: t, client: client, tokens: tokens{turn: make(chan struct{}, 1)}}
+	transport := c.transport(settings{TLS: t.TLS, Network: n, ConnectTimeout: connectTimeout})
+	return &Poster{target: t, transport: transport, tokens: tokens{turn: make(chan struct{}, 1)}}
 }
 
 // Message is what to post.

@@ -66,7 +66,7 @@ func (p *Poster) do(ctx context.Context, r request) (*Answer, error) {
 	if r.method == http.MethodPost {
 		req.Body, req.ContentLength = &body{ctx: ctx, rest: bytes.NewReader(r.body)}, int64(len(r.body))
 	}
-	resp, err := p.client.Do(req)
+	resp, err := p.transport.RoundTrip(req)
 	if err != nil {
 		if cause := resources.Cause(ctx); cause != nil {
 			err = cause // more telling than that a context has ended
@@ -74,13 +74,17 @@ func (p *Poster) do(ctx context.Context, r request) (*Answer, error) {
 		return nil, p.failed(r.url, err, sent.Load())
 	}
 	defer resp.Body.Close()
+	answer := &Answer{Status: resp.StatusCode, Header: resp.Header}
+	if answer.Status == http.StatusSwitchingProtocols {
+		return answer, nil // what follows is no body, and does not end with the context
+	}
 	timer := time.AfterFunc(maxLinger, stop)
 	defer timer.Stop()
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // cut short or not
-	return &Answer{Status: resp.StatusCode, Header: resp.Header, Body: text}, nil
+	answer.Body, _ = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // cut short or not
+	return answer, nil
 }
 
-// failed makes an Error; that of net/http holds the whole URL, which may hold secrets.
+// failed makes an Error; that of a malformed URL would hold it as a whole, and with it its secrets.
 func (p *Poster) failed(to string, err error, sent bool) error {
 	var whole *url.Error
 	if errors.As(err, &whole) {

@@ -66,7 +66,7 @@ func senderTo(t *testing.T, to, fields string) *sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	network := `"network": {"allow_http": true, "ports": [` + u.Port() + `]}`
+	network := `"network": {"allow_http": true, "deny_cidrs": ["127.0.0.2/32"], "ports": [` + u.Port() + `]}`
 	spec, err := readSpec([]byte(`{"url": "` + to + `", "topics": ["orders"], ` + network + fields + `}`))
 	if err != nil {
 		t.Fatal(err)

@@ -101,7 +101,7 @@ func (s *sender) send(ctx context.Context, e events.Event, n int, epoch int64) o
 // limit bounds one request.
 func (s *sender) limit(ctx context.Context) (context.Context, context.CancelFunc) {
 	timeout := time.Duration(s.spec.Timeout)
-	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s (timeout)", timeout))
+	return resources.WithTimeout(ctx, timeout, fmt.Errorf("no answer within %s (timeout)", timeout))
 }
 
 // about sets the headers that say who asks, and as part of what.

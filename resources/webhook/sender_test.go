@@ -14,14 +14,14 @@ func TestRequest(t *testing.T) {
 	s := senderTo(t, rec.URL+"/in?x=1", `, "headers": {"X-Env": "prod"}`)
 	e := order()
 	e.Extensions = map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"}
-	o := s.attempt(t.Context(), e, 3, 41)
+	o := s.attempt(t.Context(), e, 3, 42)
 	o.expect(t, delivered, "")
 	if o.status != http.StatusNoContent || o.took <= 0 {
 		t.Errorf("%+v", o)
 	}
 	r, body := rec.last(t)
 	for name, want := range map[string]string{
-		"Content-Type": "application/json", "Webhook-Id": "evt_1", "Webhook-Timestamp": `\d{10}`, "Webhook-Signature": "", "Drm-Fence": "41",
+		"Content-Type": "application/json", "Webhook-Id": "evt_1", "Webhook-Timestamp": `\d{10}`, "Webhook-Signature": "", "Drm-Fence": "42",
 		"Drm-Attempt": "3", "User-Agent": "drm/test", "X-Env": "prod", "Idempotency-Key": "", "Accept-Encoding": "",
 		"Traceparent": "00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00", "Content-Length": "102",
 	} {

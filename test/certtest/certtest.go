@@ -31,7 +31,8 @@ func New(t testing.TB, dir string) *Authority {
 	t.Helper()
 	a := &Authority{t: t, dir: dir}
 	a.cert, a.key = a.issue("ca", &x509.Certificate{
-		Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		NotAfter: time.Now().Add(time.Hour),
+		Subject:  pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	})
 	return a
 }
@@ -39,8 +40,15 @@ func New(t testing.TB, dir string) *Authority {
 // Leaf writes NAME.crt and NAME.key: a certificate for a client called so, and for a server of that name on 127.0.0.1.
 func (a *Authority) Leaf(name string) {
 	a.t.Helper()
+	a.LeafUntil(name, time.Now().Add(time.Hour))
+}
+
+// LeafUntil does as Leaf, with a certificate that is valid until a time of the caller's, which may be over.
+func (a *Authority) LeafUntil(name string, end time.Time) {
+	a.t.Helper()
 	a.issue(name, &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{name},
+		NotAfter: end,
+		Subject:  pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{name},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	})
 }
@@ -66,7 +74,6 @@ func (a *Authority) Server(name string) *tls.Config {
 // issue signs a certificate, by itself when there is no authority yet, and writes it and its key.
 func (a *Authority) issue(name string, c *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
 	a.t.Helper()
-	c.NotAfter = time.Now().Add(time.Hour)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		a.t.Fatal(err)
