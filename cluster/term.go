@@ -97,7 +97,17 @@ func (t *term) grant(ctx context.Context, id LeaseID) (*lease, error) {
 	if _, err := t.cfg.Store.Grant(ctx, id, t.timing.claimTTL); err != nil {
 		return nil, fmt.Errorf("grant lease %s: %w", id, err)
 	}
-	return newLease(t.ctx, id, sentAt, t.timing.window), nil
+	return t.trust(id, sentAt, t.timing)
+}
+
+// trust returns a lease that was granted. One that was granted so late that nothing could be held on it any more is of no use: its
+// deadline would have the supervisor end a process that holds nothing.
+func (t *term) trust(id LeaseID, sentAt Instant, timing timing) (*lease, error) {
+	l, now := newLease(t.ctx, id, sentAt, timing.window), t.cfg.Clock()
+	if !l.trusted(now, timing.stop) {
+		return nil, fmt.Errorf("grant lease %s: it took %v, and trust in it lasts for %v", id, now.Sub(sentAt), timing.window-timing.stop)
+	}
+	return l, nil
 }
 
 // grantNode asks for the node lease. A TTL longer than asked for tells of a long election timeout: if it leaves too little
@@ -113,7 +123,8 @@ func (t *term) grantNode(ctx context.Context) (*lease, timing, error) {
 		}
 		next, again := timing.granted(ttl)
 		if !again {
-			return newLease(t.ctx, id, sentAt, next.window), next, nil
+			node, err := t.trust(id, sentAt, next)
+			return node, next, err
 		}
 		if err := t.cfg.Store.Revoke(ctx, id); err != nil {
 			return nil, timing, fmt.Errorf("revoke node lease %s, whose TTL of %v is too short: %w", id, ttl, err)

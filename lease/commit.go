@@ -24,6 +24,8 @@ func (s *Store) Commit(ctx context.Context, ops []cluster.Op) (answer cluster.An
 	if err := checkOps(ops); err != nil {
 		return cluster.Answer{}, fmt.Errorf("commit: %w: %w", cluster.ErrRefused, err)
 	}
+	answered := s.trace(ctx, ops)
+	defer func() { answered(answer, err) }()
 	request := &pb.TxnRequest{Success: make([]*pb.RequestOp, len(ops))}
 	for i, op := range ops {
 		request.Success[i] = &pb.RequestOp{Request: &pb.RequestOp_RequestTxn{RequestTxn: s.nested(op)}}

@@ -25,6 +25,8 @@ type Store struct {
 	best   atomic.Int32 // index of the member that answered last
 	minTTL atomic.Int64 // the shortest TTL granted or renewed here, in nanoseconds; 0: none yet
 
+	commits atomic.Int64 // that the log has told of
+
 	ctx     context.Context // ends with Close
 	cancel  context.CancelCauseFunc
 	streams sync.WaitGroup // goroutines of keepalive streams

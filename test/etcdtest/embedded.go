@@ -44,8 +44,8 @@ func (s *Server) Start(t testing.TB) {
 	cfg.TickMs, cfg.ElectionMs = 10, 100
 	cfg.UnsafeNoFsync = true
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
-	peer := url.URL{Scheme: "http", Host: freePort(t)}
-	client := url.URL{Scheme: "http", Host: freePort(t)}
+	peer := url.URL{Scheme: "http", Host: freePort(t, "127.0.0.1")}
+	client := url.URL{Scheme: "http", Host: freePort(t, "127.0.0.1")}
 	if s.Endpoint != "" {
 		before, err := url.Parse(s.Endpoint)
 		if err != nil {
@@ -101,10 +101,10 @@ func Client(t testing.TB, endpoints []string, configure ...func(*clientv3.Config
 	return client
 }
 
-// freePort returns an address of 127.0.0.1 that nobody listens on now, and that no other test is given until this one ends: a
+// freePort returns an address with an IP of this machine that nobody listens on now, and that no other test is given until this one ends: a
 // listener on the same port of 127.0.0.2 marks it as taken, for other processes too. It lies below the ports that the
 // system gives to outgoing connections, so that a member that is restarted finds its port still free.
-func freePort(t testing.TB) string {
+func freePort(t testing.TB, ip string) string {
 	t.Helper()
 	var err error
 	for range 100 {
@@ -113,7 +113,7 @@ func freePort(t testing.TB) string {
 		if mark, err = net.Listen("tcp", fmt.Sprintf("127.0.0.2:%d", port)); err != nil {
 			continue
 		}
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
+		if l, err = net.Listen("tcp", fmt.Sprintf("%s:%d", ip, port)); err != nil {
 			mark.Close()
 			continue
 		}

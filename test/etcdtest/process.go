@@ -53,16 +53,22 @@ type Member struct {
 // args are added to etcd's command line, such as --election-timeout=500. TestMain must call MaybeRun.
 func Processes(t testing.TB, n int, args ...string) *Cluster {
 	t.Helper()
+	return ProcessesOn(t, "127.0.0.1", n, args...)
+}
+
+// ProcessesOn is Processes on another address of this machine.
+func ProcessesOn(t testing.TB, ip string, n int, args ...string) *Cluster {
+	t.Helper()
 	dir := t.TempDir()
 	var initial []string
 	peers := make([]string, n)
 	for i := range n {
-		peers[i] = "http://" + freePort(t)
+		peers[i] = "http://" + freePort(t, ip)
 		initial = append(initial, fmt.Sprintf("m%d=%s", i, peers[i]))
 	}
 	c := &Cluster{}
 	for i := range n {
-		m := &Member{t: t, Endpoint: "http://" + freePort(t), log: filepath.Join(dir, fmt.Sprintf("m%d.log", i))}
+		m := &Member{t: t, Endpoint: "http://" + freePort(t, ip), log: filepath.Join(dir, fmt.Sprintf("m%d.log", i))}
 		m.args = append([]string{
 			fmt.Sprintf("--name=m%d", i), "--data-dir=" + filepath.Join(dir, fmt.Sprintf("m%d", i)),
 			"--listen-client-urls=" + m.Endpoint, "--advertise-client-urls=" + m.Endpoint,

@@ -16,25 +16,16 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// Build builds the command drm into a directory and returns its path. It is to be called inside the repository;
-// flags are for "go build", such as -race.
-func Build(dir string, flags ...string) (string, error) {
-	program := filepath.Join(dir, "drm")
-	args := append([]string{"build", "-o", program}, flags...)
-	out, err := exec.Command("go", append(args, "github.com/drm-cluster/drm/cmd/drm")...).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build drm: %w\n%s", err, out)
-	}
-	return program, nil
-}
-
-// Config says how the nodes of a fleet are run. All fields but Flags are required.
+// Config says how the nodes of a fleet are run. The first four fields are required.
 type Config struct {
 	Program string           // what Build returned
 	Dir     string           // for their logs
 	Client  *clientv3.Client // of the etcd that they use
 	Prefix  string
 	Flags   []string // for every node's command line
+
+	Endpoints []string                         // of that etcd, as the nodes are told; default: the client's
+	Prepare   func(node string, cmd *exec.Cmd) // may change how a node is started
 }
 
 // Fleet is the nodes of one cluster. Its methods are for one goroutine.
@@ -91,7 +82,7 @@ func (f *Fleet) Launch(id string, flags ...string) (*Node, error) {
 	defer log.Close()
 	args := append([]string{
 		"run", "--node=" + id, "--listen=127.0.0.1:0", "--lifeline=3", "--egress-allow-loopback", "--log-level=debug",
-		"--endpoints=" + strings.Join(f.Client.Endpoints(), ","), "--prefix=" + f.Prefix,
+		"--endpoints=" + strings.Join(f.endpoints(), ","), "--prefix=" + f.Prefix,
 	}, f.Flags...)
 	cmd := exec.Command(f.Program, append(args, flags...)...)
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{f.lifeline[0]}
@@ -101,6 +92,9 @@ func (f *Fleet) Launch(id string, flags ...string) (*Node, error) {
 		if !strings.HasPrefix(v, "DRM_") && !strings.HasPrefix(v, "ETCDCTL_") {
 			cmd.Env = append(cmd.Env, v)
 		}
+	}
+	if f.Prepare != nil {
+		f.Prepare(id, cmd)
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start node %s: %w", id, err)
@@ -112,6 +106,13 @@ func (f *Fleet) Launch(id string, flags ...string) (*Node, error) {
 	n.joined.Go(func() { n.err = cmd.Wait() })
 	f.nodes = append(f.nodes, n)
 	return n, nil
+}
+
+func (f *Fleet) endpoints() []string {
+	if f.Endpoints != nil {
+		return f.Endpoints
+	}
+	return f.Client.Endpoints()
 }
 
 // Start starts a node and returns when it takes part in the cluster.
@@ -206,6 +207,9 @@ func (n *Node) gone() {
 	}
 	n.joined.Wait()
 }
+
+// LogPath returns the file that the node logs into.
+func (n *Node) LogPath() string { return n.log }
 
 // Log returns all that the node has logged.
 func (n *Node) Log() string {

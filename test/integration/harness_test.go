@@ -5,9 +5,7 @@ package integration
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -43,10 +41,6 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if err := dependOnSources("../.."); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
 	for name, value := range environment {
 		os.Setenv(name, value)
 	}
@@ -56,17 +50,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return code
-}
-
-// dependOnSources makes "go test" run the tests again after any change to the module. It remembers good results, and knows of
-// the files that a test opened, but not of those that a compiler did which the test has started.
-func dependOnSources(root string) error {
-	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && d.Name() == ".git" {
-			return filepath.SkipDir
-		}
-		return err
-	})
 }
 
 // world is a cluster with what is around it: etcd, the nodes, and the recorder that they connect to.

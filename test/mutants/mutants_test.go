@@ -119,7 +119,7 @@ func run(t *testing.T, program string, m mutant) (output []byte, failed bool) {
 
 func head(output []byte) []byte { return output[:min(len(output), 3000)] }
 
-// docs/faults.md says what is in the table. Write it anew with -mutants.write.
+// docs/faults.md says what is in the table. Write it anew with -mutants.write. What follows is test/campaign's.
 func TestFaultsAreDocumented(t *testing.T) {
 	var page bytes.Buffer
 	page.WriteString(`# What was broken to see the tests fail
@@ -135,6 +135,10 @@ does it again: it compiles package cluster with one change at a time and require
 		page.WriteString("| " + m.rule + " | " + m.broken + " | `" + strings.ReplaceAll(m.test, "|", "`, `") + "` |\n")
 	}
 	path := filepath.Join(root(t), "docs", "faults.md")
+	_, after, _ := strings.Cut(read(t, path), "\n# ")
+	if after != "" {
+		page.WriteString("\n# " + after)
+	}
 	if *write {
 		save(t, path, page.String())
 	}

@@ -9,8 +9,13 @@ var trustMutants = []mutant{
 	},
 	{
 		rule: "Trust is counted from before the request was sent.", broken: "a grant counts from its answer",
-		edits: []edit{{"term.go", "	return newLease(t.ctx, id, sentAt, t.timing.window), nil", "	return newLease(t.ctx, id, max(sentAt, t.cfg.Clock()), t.timing.window), nil"}},
+		edits: []edit{{"term.go", "	return t.trust(id, sentAt, t.timing)", "	return t.trust(id, max(sentAt, t.cfg.Clock()), t.timing)"}},
 		test:  "TestTrustCountsFromTheRequest", says: `with only .* left on lease`,
+	},
+	{
+		rule: "A lease granted when its trust is over is of no use.", broken: "it is taken all the same",
+		edits: []edit{{"term.go", "if !l.trusted(now, timing.stop) {", "if false {"}},
+		test:  "TestALeaseGrantedTooLateIsOfNoUse", says: `a deadline that passed`,
 	},
 	{
 		rule: "A claim's trust is that of its own lease.", broken: "the node lease's trust holds for all claims",

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -37,6 +38,9 @@ func (l *link) alive() bool {
 	})
 	return err == nil && established
 }
+
+// client is the other side's address.
+func (l *link) client() netip.AddrPort { return l.RemoteAddr().(*net.TCPAddr).AddrPort() }
 
 // listener makes links of what it accepts.
 type listener struct{ *net.TCPListener }

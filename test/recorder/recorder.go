@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,8 @@ type Server struct {
 	address string
 	server  http.Server
 	group   sync.WaitGroup
+
+	other func(client netip.AddrPort) (open bool) // nil: our own kernel's word is enough
 
 	mu        sync.Mutex
 	changed   chan struct{} // closed and replaced with every change
@@ -135,7 +138,7 @@ func (s *Server) enter(c *conn) bool {
 		return false
 	}
 	for _, other := range res.open {
-		if other.link.alive() {
+		if s.alive(other) {
 			s.record.Overlaps = append(s.record.Overlaps, Overlap{Older: other.seen(), Newer: c.Conn})
 		} else if other.Open() {
 			other.Closed = c.Opened // at the latest; its reader has not had its turn yet

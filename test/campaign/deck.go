@@ -1,0 +1,62 @@
+//go:build linux
+
+package campaign
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// A hand holds no more faults than a cluster of three members and five nodes must be able to bear at once.
+const (
+	mostFaults = 4
+	mostNodes  = 2 // that are hit
+)
+
+// card is one fault that is due, and all that chance decides about it.
+type card struct {
+	fault
+	node  int           // that it hits, counted from 1; 0: none
+	after time.Duration // the one before it in its hand
+	seed  uint64        // for what it decides by itself
+}
+
+// deck deals hands of faults, the same from the same seed.
+type deck struct {
+	rand   *rand.Rand
+	faults []fault // that can be made here
+	cards  []fault // left of the present shuffle
+}
+
+func newDeck(seed uint64, faults []fault) *deck {
+	return &deck{rand: rand.New(rand.NewPCG(seed, seed)), faults: faults}
+}
+
+// deal returns the next hand: cards from the top of the deck, and each further one that still fits into it.
+func (d *deck) deal() []card {
+	if len(d.cards) == 0 {
+		d.cards = append(d.cards, d.faults...)
+		d.rand.Shuffle(len(d.cards), func(i, j int) { d.cards[i], d.cards[j] = d.cards[j], d.cards[i] })
+	}
+	nodes := d.rand.Perm(nodeCount)
+	var hand []card
+	var left []fault
+	hit, etcd := 0, false
+	for _, f := range d.cards {
+		if len(hand) == mostFaults || f.hits == hitsEtcd && etcd || f.hits == hitsNode && hit == mostNodes {
+			left = append(left, f)
+			continue
+		}
+		c := card{fault: f, after: time.Duration(d.rand.Int64N(int64(700 * time.Millisecond))), seed: d.rand.Uint64()}
+		switch f.hits {
+		case hitsEtcd:
+			etcd = true
+		case hitsNode:
+			c.node = nodes[hit] + 1
+			hit++
+		}
+		hand = append(hand, c)
+	}
+	d.cards = left
+	return hand
+}

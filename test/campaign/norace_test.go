@@ -1,0 +1,5 @@
+//go:build linux && !race
+
+package campaign
+
+var buildFlags []string
