@@ -42,6 +42,16 @@ func newTiming(ttl, election, stop time.Duration) timing {
 	}
 }
 
+// TrustWindow returns for how long the runners of a node go on after the last of its renewals that was answered was sent, under a
+// TTL and etcd's election timeout: at its end they are told to stop, and have the stop budget for it.
+func TrustWindow(ttl, election, stop time.Duration) time.Duration {
+	t := newTiming(ttl, election, stop)
+	return t.window - t.stop
+}
+
+// RenewEvery returns how often a node renews its leases.
+func RenewEvery(ttl time.Duration) time.Duration { return newTiming(ttl, 0, 0).renew }
+
 // granted returns the timing for the TTL that the store granted. One longer than asked for tells of an election timeout
 // of up to two thirds of it, which asks for another margin; more says that a longer TTL must be asked for.
 func (t timing) granted(ttl time.Duration) (timing, bool) {

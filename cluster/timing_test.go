@@ -33,6 +33,9 @@ func TestTimingDefaults(t *testing.T) {
 	if tm.ttl != 8*time.Second || tm.margin != 3*time.Second || tm.renew != 500*time.Millisecond {
 		t.Errorf("defaults are %+v, want TTL 8 s, margin 3 s, a renewal each 0.5 s", tm)
 	}
+	if window := TrustWindow(8*time.Second, time.Second, time.Second); window != 3920*time.Millisecond || RenewEvery(8*time.Second) != tm.renew {
+		t.Errorf("runners go on for %v after a renewal, which is sent each %v", window, RenewEvery(8*time.Second))
+	}
 }
 
 // A TTL above the one asked for comes from a long election timeout, and the margin must follow it.

@@ -25,6 +25,12 @@ type etcdSettings struct {
 
 // define adds the flags of etcd, but for --env-file, which means more to a node.
 func (s *etcdSettings) define(f *pflag.FlagSet) {
+	s.defineConnection(f)
+	f.StringVar(&s.prefix, "prefix", "/drm/", "of all keys of the cluster in etcd")
+}
+
+// defineConnection adds the flags that say how to reach etcd, whatever is done there.
+func (s *etcdSettings) defineConnection(f *pflag.FlagSet) {
 	s.flags, s.endpoints = f, list{defaultEndpoints}
 	f.Var(&s.endpoints, "endpoints", "etcd's members, host:port or URLs with commas between them")
 	f.StringVar(&s.cacert, "cacert", "", "file of the authorities that etcd's certificate is checked against")
@@ -33,7 +39,6 @@ func (s *etcdSettings) define(f *pflag.FlagSet) {
 	f.StringVar(&s.user, "user", "", "etcd user, as name or name:password")
 	f.StringVar(&s.password, "password", "", "password of the etcd user; others can read a command line, so better a variable or --env-file")
 	f.BoolVar(&s.insecureSkipTLSVerify, "insecure-skip-tls-verify", false, "accept any certificate from etcd")
-	f.StringVar(&s.prefix, "prefix", "/drm/", "of all keys of the cluster in etcd")
 }
 
 // etcd is how to reach etcd: etcdctl's variables, and what flags say instead.

@@ -29,7 +29,7 @@ type bench struct {
 	options
 	dir     string
 	program string
-	etcd    *helper
+	etcd    []*helper
 	client  *clientv3.Client
 	stages  int
 }
@@ -41,7 +41,7 @@ func newBench(o options) (*bench, error) {
 	}
 	b := &bench{options: o, dir: dir}
 	if b.program, err = fleet.Build(dir); err == nil {
-		b.etcd, b.client, err = startEtcd(dir)
+		b.etcd, b.client, err = startEtcd(dir, 1)
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -49,10 +49,9 @@ func newBench(o options) (*bench, error) {
 	return b, nil
 }
 
-func (b *bench) close() {
-	_ = b.client.Close()
-	b.etcd.close()
-	_ = os.RemoveAll(b.dir)
+func (b *bench) close() error {
+	closeEtcd(b.etcd, b.client)
+	return os.RemoveAll(b.dir)
 }
 
 // stage is a cluster of its own for one part: nodes, a prefix in etcd, a recorder.
@@ -96,14 +95,22 @@ func (s *stage) close(ctx context.Context) error {
 	return err
 }
 
-// measure runs one part on a stage of its own.
-func (b *bench) measure(ctx context.Context, p part, n int) (rows []row, err error) {
+// measure runs one part on a cluster of its own.
+func (b *bench) measure(ctx context.Context, p part, n int) ([]row, error) {
+	if p.inside != nil {
+		return b.measureInside(ctx, p, n)
+	}
+	return b.measureFleet(ctx, p, n)
+}
+
+// measureFleet runs one part on a stage of its own.
+func (b *bench) measureFleet(ctx context.Context, p part, n int) (rows []row, err error) {
 	s, err := b.stage(n)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	rows, err = p.measure(ctx, s)
+	rows, err = p.fleet(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -136,12 +143,13 @@ func (s *stage) tally(ctx context.Context, node *fleet.Node) error {
 	return nil
 }
 
-// start starts the nodes, all at once.
-func (s *stage) start(ctx context.Context) error {
+// start starts the nodes, all at once; flags are for the first.
+func (s *stage) start(ctx context.Context, flags ...string) error {
 	for i := range nodes {
-		if _, err := s.Launch(nodeID(i)); err != nil {
+		if _, err := s.Launch(nodeID(i), flags...); err != nil {
 			return err
 		}
+		flags = nil
 	}
 	for _, node := range s.Nodes() {
 		if err := node.Ready(ctx); err != nil {

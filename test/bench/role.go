@@ -108,37 +108,54 @@ func startRecorder() (*helper, recorder.Remote, error) {
 	return h, recorder.Remote{Address: strings.TrimSpace(line)}, nil
 }
 
-// startEtcd returns once etcd answers, with a client of it. Its files are under dir, with all syncs that etcd makes.
-func startEtcd(dir string) (*helper, *clientv3.Client, error) {
-	// A name for a socket would spare the search for ports, but drm's nodes are to reach it as they reach any etcd.
-	address, err := freeAddress()
-	if err != nil {
-		return nil, nil, err
+// startEtcd returns once etcd, of so many members, answers, with a client of it. Its files are under dir, with all syncs that it makes.
+func startEtcd(dir string, members int) (started []*helper, client *clientv3.Client, err error) {
+	// Names for sockets would spare the search for ports, but drm's nodes are to reach it as they reach any etcd.
+	addresses := make([]string, 2*members)
+	var endpoints, initial []string
+	for i := range addresses {
+		if addresses[i], err = freeAddress(); err != nil {
+			return nil, nil, err
+		}
 	}
-	peer, err := freeAddress()
-	if err != nil {
-		return nil, nil, err
+	for i := range members {
+		endpoints = append(endpoints, "http://"+addresses[2*i])
+		initial = append(initial, fmt.Sprintf("m%d=http://%s", i, addresses[2*i+1]))
 	}
-	h, err := startHelper(roleEtcd, "--name=bench", "--data-dir="+filepath.Join(dir, "etcd"),
-		"--listen-client-urls=http://"+address, "--advertise-client-urls=http://"+address,
-		"--listen-peer-urls=http://"+peer, "--initial-advertise-peer-urls=http://"+peer,
-		"--initial-cluster=bench=http://"+peer, "--log-level=error", "--log-outputs="+filepath.Join(dir, "etcd.log"),
-		"--auto-compaction-mode=periodic", "--auto-compaction-retention=5m")
-	if err != nil {
-		return nil, nil, err
+	log := filepath.Join(dir, "etcd.log")
+	for i, endpoint := range endpoints {
+		name, peer, _ := strings.Cut(initial[i], "=")
+		h, err := startHelper(roleEtcd, "--name="+name, "--data-dir="+filepath.Join(dir, name),
+			"--listen-client-urls="+endpoint, "--advertise-client-urls="+endpoint,
+			"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer,
+			"--initial-cluster="+strings.Join(initial, ","), "--log-level=error", "--log-outputs="+log,
+			"--auto-compaction-mode=periodic", "--auto-compaction-retention=5m")
+		if err != nil {
+			closeEtcd(started, nil)
+			return nil, nil, err
+		}
+		started = append(started, h)
 	}
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{"http://" + address}, DialTimeout: 5 * time.Second, Logger: zap.NewNop(),
-	})
+	client, err = clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
 	if err == nil {
 		err = answers(client)
 	}
 	if err != nil {
-		h.close()
-		log, _ := os.ReadFile(filepath.Join(dir, "etcd.log"))
-		return nil, nil, fmt.Errorf("start etcd: %w\n%s", err, log)
+		closeEtcd(started, client)
+		text, _ := os.ReadFile(log)
+		return nil, nil, fmt.Errorf("start etcd: %w\n%s", err, text)
 	}
-	return h, client, nil
+	return started, client, nil
+}
+
+// closeEtcd ends members and the client of them, if there is one.
+func closeEtcd(members []*helper, client *clientv3.Client) {
+	if client != nil {
+		_ = client.Close()
+	}
+	for _, m := range members {
+		m.close()
+	}
 }
 
 // answers waits for a linearizable read.
