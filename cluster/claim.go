@@ -90,7 +90,6 @@ func (l *Loop) bidFor(s *slot, on *lease, now Instant) {
 	l.post(request{
 		op: Op{
 			If: []Guard{{ClaimPath(key), 0}}, Path: ClaimPath(key), Value: l.claimValue, Lease: on.id,
-			Read: readsOf(key),
 		},
 		on: on,
 		then: func(res Result, ans Answer, err error) {
@@ -107,20 +106,17 @@ func (l *Loop) bidFor(s *slot, on *lease, now Instant) {
 				l.tell(Event{Type: BidWon, Key: key, Epoch: ans.Rev})
 			}
 			if h := l.holds[key]; h != nil {
-				if res.Done {
-					l.learn(h, res.Read)
-				}
 				l.touch(h)
 			}
 		},
 	})
 }
 
-// readsOf names what a new holder reads: the spec, and the trouble that the last holder had with it. Each read costs the
-// store half of what the claim itself does.
+// readsOf names what a new holder reads: the spec, and the trouble that the last holder had with it.
 func readsOf(key Key) []string { return []string{ResourcePath(key), StatusPath(key)} }
 
-// read fetches the spec of a claim that was handed to this node.
+// read fetches what a new holder reads. It is not done with the claim: what a request reads that writes, every member of the
+// store reads, one after the other; what only reads costs one of them, beside all else.
 func (l *Loop) read(h *hold) {
 	h.busy = true
 	l.post(request{

@@ -160,9 +160,7 @@ func (l *Loop) attach(h *hold) bool {
 func (l *Loop) begin(h *hold, now Instant) {
 	switch {
 	case h.specRev == 0:
-		if _, bid := l.asking[h.key]; !bid { // the answer to a bid brings the spec
-			l.read(h)
-		}
+		l.read(h)
 	case h.refused.state == stateInvalid && h.spec == nil && !h.searched:
 		l.readGood(h)
 	case h.blocked() || now < h.retryAt:

@@ -29,7 +29,7 @@ type Store interface {
 	Revoke(ctx context.Context, id LeaseID) error
 
 	// Commit sends up to MaxCommit ops as one request in which each succeeds or fails alone; all guards are
-	// evaluated before any write. ErrLeaseNotFound and ErrRefused say that nothing was written; after any
+	// evaluated before any write. Ops that all only read may take several requests, as of one revision. ErrLeaseNotFound and ErrRefused say that nothing was written; after any
 	// other error the outcome is unknown, and may be decided later. All ops must be on one lease.
 	Commit(ctx context.Context, ops []Op) (Answer, error)
 }

@@ -52,6 +52,7 @@ var conformance = []struct {
 	{"an unknown lease rejects the whole request", testUnknownLease},
 	{"an unknown lease behind guards that fail rejects nothing", testUnknownLeaseUnused},
 	{"what is read is as of the revision of the writes", testRead},
+	{"ops that only read are done as of one revision, however many", testLookUp},
 	{"guards that fail tell the records they found", testFailedGuards},
 	{"a delete is guarded by the revision", testDelete},
 	{"a value comes back as it was put", testValues},

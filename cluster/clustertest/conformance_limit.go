@@ -2,6 +2,8 @@ package clustertest
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/drm-cluster/drm/cluster"
@@ -80,5 +82,48 @@ func testContext(t *testing.T, c Cluster) {
 	}
 	if err := s.Revoke(ctx, id); err == nil {
 		t.Error("Revoke: no error, though its context had ended")
+	}
+}
+
+// testLookUp reads as much as one request may ask for, while all of it is written again and again.
+func testLookUp(t *testing.T, c Cluster) {
+	s, writer := c.Store("a"), c.Store("writer")
+	ends := []cluster.Op{put(path(0), "0", 0), put(path("last"), "0", 0)}
+	done(t, s, ends...)
+	var ops []cluster.Op
+	for i := range cluster.MaxCommit {
+		op := cluster.Op{}
+		for j := range cluster.MaxParts {
+			op.Read = append(op.Read, path(i*cluster.MaxParts+j))
+		}
+		ops = append(ops, op)
+	}
+	ops[len(ops)-1].Read[cluster.MaxParts-1] = path("last")
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	defer func() { close(stop); wg.Wait() }()
+	wg.Go(func() {
+		for n := 1; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			for i := range ends {
+				ends[i].Value = fmt.Append(nil, n)
+			}
+			if _, err := writer.Commit(within(t), ends); err != nil {
+				t.Errorf("Commit: %v", err)
+				return
+			}
+		}
+	})
+	for range 20 {
+		answer := commit(t, s, ops...)
+		first, last := answer.Results[0].Read[0], answer.Results[len(ops)-1].Read[cluster.MaxParts-1]
+		if !answer.Results[0].Done || first.Rev != last.Rev || string(first.Value) != string(last.Value) || last.Path != path("last") {
+			t.Fatalf("read %+v and %+v at once, which were always written together", first, last)
+		}
+		wantAbsent(t, answer.Results[20].Read[3], path(20*cluster.MaxParts+3), answer.Rev)
 	}
 }
