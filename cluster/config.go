@@ -33,13 +33,6 @@ type Config struct {
 	Exit func(error)
 }
 
-// Guarded is what a supervisor must know to end a node's term for it.
-type Guarded struct {
-	Term     TermID
-	Leases   int     // ids in use are Term.Lease(0) … Term.Lease(Leases-1)
-	Deadline Instant // when trust of the first lease ends; 0: nothing is held
-}
-
 // Validate fills in defaults and says what is wrong.
 func (c *Config) Validate() error {
 	switch {

@@ -101,7 +101,7 @@ func (s *sim) observe(n *simNode, e cluster.Event) {
 func (n *simNode) guard(g cluster.Guarded) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.guarded = g
+	n.guarded = g.After(n.guarded)
 }
 
 // block makes the node's loop hang at the next event that it tells, until unblocked.
@@ -150,8 +150,13 @@ func (s *sim) crash(name string, supervised bool) {
 	g := n.guarded
 	n.mu.Unlock()
 	s.group.Go(func() {
-		for i := range g.Leases {
-			s.memory.RevokeLease(g.Term.Lease(i))
+		for _, id := range g.Leases() {
+			s.memory.RevokeLease(id)
+		}
+		for _, r := range s.memory.List("") {
+			if r.Lease.Term() == g.Term {
+				s.t.Errorf("%s crashed, and its supervisor, which knew of the leases %v, left %s on %v", n.process.name, g.Live, r.Path, r.Lease)
+			}
 		}
 	})
 }

@@ -231,18 +231,6 @@ func (t *term) remaining(now Instant) time.Duration {
 	return least
 }
 
-// report tells the supervisor which leases there are and when the first trust ends. Leases that are lost and have no
-// runner left don't count: nothing can overrun there.
-func (t *term) report() {
-	g := Guarded{Term: t.id, Leases: int(t.named.Load())}
-	for _, l := range t.all() {
-		if (l.live.Load() > 0 || !l.lost.Load()) && (g.Deadline == 0 || l.deadline() < g.Deadline) {
-			g.Deadline = l.deadline()
-		}
-	}
-	t.cfg.Guard(g)
-}
-
 // end revokes the leases, node lease first, and joins the term's goroutines. No runner may be left. What can't be
 // revoked in the time given expires by itself.
 func (t *term) end(ctx context.Context) error {
@@ -251,9 +239,9 @@ func (t *term) end(ctx context.Context) error {
 	ids := make([]LeaseID, len(t.all()))
 	for i, l := range t.all() {
 		ids[i] = l.id
+		l.lose(errTermOver)
 	}
-	t.leases.Store(new([]*lease))
-	t.report()
+	t.report() // nothing can overrun any more, and should this process end now, its supervisor does the rest
 	return RevokeTerm(ctx, t.cfg.Store, ids)
 }
 

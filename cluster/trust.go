@@ -70,4 +70,5 @@ func (l *lease) lose(cause error) {
 var (
 	errLeaseGone = errors.New("the lease no longer exists in the store")
 	errRetired   = errors.New("nothing is left on the lease")
+	errTermOver  = errors.New("the term is over")
 )

@@ -94,6 +94,7 @@ func TestCommitWithoutAnAnswerIsUnknownAndNotSentAgain(t *testing.T) {
 	e := etcdtest.Start(t)
 	p := newProxy(t, e.Endpoint)
 	s, direct := open(t, []string{p.Endpoint, e.Endpoint}), open(t, e.Endpoints())
+	s.best.Store(0)
 	commit(t, s, put("claims/a/1"))
 	p.deaf.Store(true)
 	end := make(chan error, 1)
@@ -112,6 +113,7 @@ func TestCommitWithoutAnAnswerIsUnknownAndNotSentAgain(t *testing.T) {
 
 func TestCommitPassesOverADeadMember(t *testing.T) {
 	s := open(t, []string{"http://127.0.0.1:1", etcdtest.Start(t).Endpoint})
+	s.best.Store(0)
 	began := time.Now()
 	commit(t, s, put("claims/a/1"))
 	t.Logf("first commit after %v", time.Since(began))

@@ -74,3 +74,15 @@ func TestValidateSaysWhatToMend(t *testing.T) {
 		t.Error("Open takes a configuration without endpoints")
 	}
 }
+
+// Nodes that are given the same endpoints don't all begin with the same one. Seen to fail with each beginning with the first.
+func TestStoresSpreadOverMembers(t *testing.T) {
+	began := map[int32]int{}
+	for range 60 {
+		s := open(t, []string{"http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"})
+		began[s.best.Load()]++
+	}
+	if len(began) != 3 {
+		t.Errorf("60 stores began with %v", began)
+	}
+}

@@ -21,7 +21,7 @@
 //
 // Each member has three connections and one login. The API is spoken directly: the etcd client's balancer
 // goes on asking a frozen member, its KeepAlive anchors trust at the answer, and its watch buffers without
-// bound. "Best" is the member that answered last; every request starts there. What may be done twice (reads,
+// bound. "Best" is the member that answered last, at first one drawn by lot; every request starts there. What may be done twice (reads,
 // Grant with our own id, Revoke) moves on when a member is late. A Commit is sent once: it moves on only from a
 // member that is not connected or says that it knows no leader, which proves that it took nothing.
 //

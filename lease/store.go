@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +60,8 @@ func Open(cfg Config) (*Store, error) {
 		}
 		s.members = append(s.members, m)
 	}
+	// Else all nodes of a cluster would begin with the same member, and stay there with their watches.
+	s.best.Store(rand.Int32N(int32(len(s.members))))
 	return s, nil
 }
 

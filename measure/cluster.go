@@ -84,7 +84,7 @@ func (c *Cluster) start(self cluster.Node, kind string) error {
 func (n *node) guarded(g cluster.Guarded) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.guard = g
+	n.guard = g.After(n.guard)
 }
 
 func (c *Cluster) observe(e cluster.Event) {
@@ -223,11 +223,7 @@ func (n *node) close(ctx context.Context) error {
 	n.mu.Lock()
 	g := n.guard
 	n.mu.Unlock()
-	ids := make([]cluster.LeaseID, g.Leases)
-	for i := range ids {
-		ids[i] = g.Term.Lease(i)
-	}
-	return errors.Join(cluster.RevokeTerm(ctx, n.store, ids), n.store.Close())
+	return errors.Join(cluster.RevokeTerm(ctx, n.store, g.Leases()), n.store.Close())
 }
 
 func newest(runs []Run) (at time.Time) {

@@ -13,7 +13,8 @@ import (
 // guardLine is a cluster.Guarded as it goes from the worker to its supervisor: a line of JSON.
 type guardLine struct {
 	Term     cluster.TermID  `json:"term"`
-	Leases   int             `json:"leases"`
+	Named    int             `json:"named"`
+	Live     []cluster.Span  `json:"live"`
 	Deadline cluster.Instant `json:"deadline"` // CLOCK_BOOTTIME, which all processes of a machine share
 }
 
@@ -96,9 +97,6 @@ func (r *guardReader) take(text []byte) {
 		if json.Unmarshal(line, &g) != nil {
 			continue
 		}
-		if g.Term == r.last.Term { // lines are written by two goroutines, and may change places
-			g.Leases = max(g.Leases, r.last.Leases)
-		}
-		r.last, r.any = cluster.Guarded(g), true
+		r.last, r.any = cluster.Guarded(g).After(r.last), true
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"reflect"
 	"syscall"
 	"testing"
 
@@ -29,14 +30,14 @@ func guardPipe(t *testing.T) (*guardReader, *guardWriter) {
 
 func TestGuardPipe(t *testing.T) {
 	reader, writer := guardPipe(t)
-	if got := reader.latest(); got != (cluster.Guarded{}) {
+	if got := reader.latest(); !reflect.DeepEqual(got, cluster.Guarded{}) {
 		t.Errorf("before anything was said: %+v", got)
 	}
-	want := cluster.Guarded{Term: 1<<47 - 1, Leases: 3, Deadline: 1<<62 + 1}
-	writer.tell(cluster.Guarded{Term: 1, Leases: 1, Deadline: 1})
+	want := cluster.Guarded{Term: 1<<47 - 1, Named: 9, Live: []cluster.Span{{First: 0, Last: 3}, {First: 8, Last: 8}}, Deadline: 1<<62 + 1}
+	writer.tell(cluster.Guarded{Term: 1, Named: 1, Deadline: 1})
 	writer.tell(want)
 	for range 2 {
-		if got := reader.latest(); got != want {
+		if got := reader.latest(); !reflect.DeepEqual(got, want) {
 			t.Errorf("the worker said %+v, the supervisor understood %+v", want, got)
 		}
 	}
@@ -47,13 +48,13 @@ func TestGuardPipe(t *testing.T) {
 func TestGuardPipeThatNobodyReads(t *testing.T) {
 	reader, writer := guardPipe(t)
 	for n := range 10_000 { // five times what a pipe holds
-		writer.tell(cluster.Guarded{Term: 7, Leases: n, Deadline: 1})
+		writer.tell(cluster.Guarded{Term: 7, Named: n, Deadline: 1})
 	}
-	if got := reader.latest(); got.Term != 7 || got.Leases < 500 {
+	if got := reader.latest(); got.Term != 7 || got.Named < 500 {
 		t.Errorf("of what fitted into the pipe, the supervisor understood %+v", got)
 	}
-	writer.tell(cluster.Guarded{Term: 7, Leases: 10_000, Deadline: 2})
-	if got := reader.latest(); got.Leases != 10_000 || got.Deadline != 2 {
+	writer.tell(cluster.Guarded{Term: 7, Named: 10_000, Deadline: 2})
+	if got := reader.latest(); got.Named != 10_000 || got.Deadline != 2 {
 		t.Errorf("after there was room again, the supervisor understood %+v", got)
 	}
 }

@@ -37,7 +37,7 @@ func TestALogThatHangsDelaysNoKill(t *testing.T) {
 		_ = sleep.Wait() // that it was killed is what the test is about
 	}()
 	guard, worker := guardPipe(t)
-	worker.tell(cluster.Guarded{Term: 1, Leases: 1, Deadline: 1})
+	worker.tell(cluster.Guarded{Term: 1, Named: 1, Live: []cluster.Span{{}}, Deadline: 1})
 	s := &supervisor{
 		log:   slog.New(hungLog{slog.DiscardHandler, dead}),
 		clock: lease.Boottime, guard: guard, worker: &child{pid: sleep.Process.Pid, handle: sleep.Process},

@@ -36,7 +36,7 @@ func beStandIn() {
 	if err != nil {
 		panic(err)
 	}
-	guard.tell(cluster.Guarded{Term: cluster.TermID(term), Leases: leases, Deadline: lease.Boottime().Add(trust)})
+	guard.tell(cluster.Guarded{Term: cluster.TermID(term), Named: leases, Live: []cluster.Span{{Last: leases - 1}}, Deadline: lease.Boottime().Add(trust)})
 	// One child, a grandchild in a session of its own, and one whose parent has gone already.
 	shell := exec.Command("sh", "-c", "sleep 1000 & echo $!; setsid sleep 1000 & echo $!; (sleep 1000 & echo $!); exec sleep 1000")
 	out, err := shell.StdoutPipe()

@@ -60,8 +60,8 @@ func (s *supervisor) watch() int {
 	if left := s.family.end(); left > 0 {
 		s.log.Warn("killed what the worker left behind", "processes", left)
 	}
-	if g := s.guard.latest(); g.Leases > 0 {
-		s.giveBack(g, began)
+	if g := s.guard.latest(); len(g.Live) > 0 {
+		s.giveBack(g.Leases(), began)
 	}
 	return code
 }
@@ -136,14 +136,10 @@ func (s *supervisor) look() time.Duration {
 	return lookEvery
 }
 
-// giveBack revokes the leases of the term, whose ids are arithmetic; one that is gone already is no error.
-func (s *supervisor) giveBack(g cluster.Guarded, began time.Time) {
+// giveBack revokes the leases of the term; one that is gone already is no error.
+func (s *supervisor) giveBack(ids []cluster.LeaseID, began time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), revokeTimeout)
 	defer cancel()
-	ids := make([]cluster.LeaseID, g.Leases)
-	for n := range ids {
-		ids[n] = g.Term.Lease(n)
-	}
 	if err := cluster.RevokeTerm(ctx, s.store, ids); err != nil {
 		s.log.Error("revoke leases; those left expire with their TTL", "leases", len(ids), "err", err)
 		return
