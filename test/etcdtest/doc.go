@@ -9,6 +9,8 @@
 //
 //	func TestMain(m *testing.M) { etcdtest.MaybeRun(); os.Exit(m.Run()) }
 //
+// With DRM_TEST_ETCD=/path/to/etcd members run that one, and with them every test of Processes.
+//
 // Everything listens on 127.0.0.1, lives in t.TempDir and ends with the test; a member also ends when the
 // process that started it does, however that ends.
 package etcdtest

@@ -1,6 +1,7 @@
 package etcdtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,10 @@ import (
 )
 
 const runVariable = "ETCDTEST_RUN_ETCD"
+
+// Other is the etcd, by its path, that members run in place of the one in this module: to test with other versions. It comes from
+// DRM_TEST_ETCD, and is "" when that is not set. Such a member outlives a test process that is killed.
+func Other() string { return os.Getenv("DRM_TEST_ETCD") }
 
 // MaybeRun turns this process into etcd and doesn't return, when Processes has started it for that; call it
 // first in TestMain. etcd ends when its standard input does, which is when the starting process has ended.
@@ -121,7 +126,7 @@ func (c *Cluster) Leader() int {
 // Restart starts a killed member again, on the data and the ports that it had. It doesn't wait for it.
 func (m *Member) Restart() {
 	m.t.Helper()
-	m.cmd = exec.Command(os.Args[0], m.args...)
+	m.cmd = exec.Command(cmp.Or(Other(), os.Args[0]), m.args...)
 	for _, v := range os.Environ() {
 		// etcd refuses to start when a variable and a flag both set an option.
 		if !strings.HasPrefix(v, "ETCD_") {
