@@ -55,17 +55,13 @@ func onGuarded(t *testing.T, nodes, resources int) *world {
 		t.Skip("only root can start a process as somebody else")
 	}
 	e, root := guarded(t)
-	dir, err := os.MkdirTemp("", "drm-nobody-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := t.TempDir()
 	text, err := os.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The directories of tests are closed to others.
-	for _, err := range []error{os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "drm"), text, 0o755)} {
+	for _, err := range []error{os.Chmod(filepath.Dir(dir), 0o755), os.WriteFile(filepath.Join(dir, "drm"), text, 0o755)} {
 		if err != nil {
 			t.Fatal(err)
 		}
