@@ -51,7 +51,9 @@ func (c heldContext) Err() error {
 // start begins a run. The caller has checked that all of design §4's conditions hold.
 func (l *Loop) start(h *hold, now Instant) {
 	r := &run{hold: h, epoch: h.epoch, lease: h.lease, started: now}
-	checked := func(ctx context.Context) context.Context { return heldContext{ctx, h.lease, &l.cfg, l.term.timing.stop} }
+	checked := func(ctx context.Context) context.Context {
+		return heldContext{ctx, h.lease, &l.cfg, l.term.timing.stop}
+	}
 	held, void := context.WithCancelCause(h.lease.ctx)
 	within, cancel := context.WithCancelCause(held)
 	r.ctx, r.cancel, r.void = checked(within), cancel, void

@@ -68,7 +68,9 @@ func onGuarded(t *testing.T, nodes, resources int) *world {
 	}
 	w := newWorld(t, e.Endpoints(), "--user=drm:secret")
 	w.Client, w.Program = root, filepath.Join(dir, "drm")
-	w.Prepare = func(_ string, cmd *exec.Cmd) { cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody} }
+	w.Prepare = func(_ string, cmd *exec.Cmd) {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
 	w.populate(nodes, resources)
 	return w
 }
