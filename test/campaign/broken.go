@@ -78,14 +78,6 @@ func brokenBuilds() []brokenBuild {
 			edits: []edit{forAMinute}, faults: []string{"etcd without a majority"},
 		},
 		{
-			check: checkLease, broken: "a node renews though it hears nothing, and trusts its renewals for a minute",
-			edits: []edit{
-				forAMinute,
-				{"cluster/term.go", "if age := now.Sub(Instant(t.fresh.Load())); age > t.timing.useful {", "if age := now.Sub(Instant(t.fresh.Load())); false {"},
-			},
-			faults: []string{"packets to a node dropped"},
-		},
-		{
 			check: checkLeaks, broken: "each run leaves a goroutine behind",
 			edits:  []edit{{"cluster/run.go", "	l.running.Go(func() {\n", "	go func() { select {} }()\n	l.running.Go(func() {\n"}},
 			faults: []string{"ten times the resources"},

@@ -35,7 +35,7 @@ func etcdFaults() []fault {
 			hits: hitsEtcd, bound: 2 * rejoining, least: ttl + 2*time.Second, needs: needsDisks, make: slowDisks,
 		},
 		{
-			name: "compacted behind a watch", does: "a follower is frozen with the watches on it, much is written, all of it compacted, and another member defragmented",
+			name: "compacted behind a watch", does: "the member that most nodes watch, a follower, is frozen, much is written, all of it compacted, and another member defragmented",
 			hits: hitsEtcd, bound: 2 * atOnce, least: 3 * time.Second, make: compact,
 		},
 	}
@@ -148,52 +148,6 @@ func (c *campaign) slowly() error {
 		return fmt.Errorf("slow down disks: a put takes %v all the same", took)
 	}
 	return nil
-}
-
-func compact(c *campaign, _ card, chance *rand.Rand) (func() error, error) {
-	follower, err := c.follower(chance)
-	if err != nil {
-		return nil, err
-	}
-	thaw := c.freezeMember(follower)
-	return func() error {
-		c.say("%v times a node found that what it watched was compacted", c.sum(`drm_watch_restarts_total{reason="compacted"}`))
-		return thaw()
-	}, c.compactAll(chance)
-}
-
-// sum adds a metric up over the nodes that answer.
-func (c *campaign) sum(metric string) (sum float64) {
-	for _, n := range c.nodes {
-		if !c.hidden[n.ID] && runs(n) {
-			m, err := n.Metrics(c.ctx)
-			if err != nil {
-				c.say("%v", err) // it ends at this moment
-			}
-			sum += m[metric]
-		}
-	}
-	return sum
-}
-
-// compactAll changes every resource, compacts all revisions, and defragments a member.
-func (c *campaign) compactAll(chance *rand.Rand) error {
-	if err := c.put(c.base(), fmt.Sprintf(`, "subscribe": ["%d"]`, chance.Uint32())); err != nil {
-		return err
-	}
-	response, err := retried(c, func(ctx context.Context, client *clientv3.Client) (*clientv3.GetResponse, error) {
-		return client.Get(ctx, "/", clientv3.WithCountOnly())
-	})
-	if err != nil {
-		return err
-	}
-	_, err = retried(c, func(ctx context.Context, client *clientv3.Client) (*clientv3.DefragmentResponse, error) {
-		if _, err := client.Compact(ctx, response.Header.Revision, clientv3.WithCompactPhysical()); err != nil {
-			c.say("compact: %v", err) // it was done by an attempt whose answer was lost, or follows here
-		}
-		return client.Defragment(ctx, client.Endpoints()[0])
-	})
-	return err
 }
 
 // leader returns the member that leads, as those that answer say.

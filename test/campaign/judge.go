@@ -17,11 +17,10 @@ const (
 	checkEpochs    = "epochs only grow"
 	checkCalm      = "all is held again in time"
 	checkTrust     = "all is let go before the TTL is over"
-	checkLease     = "a node that is cut off loses its lease"
 	checkLeaks     = "no process grows"
 	checkLinear    = "operations on claims are linearizable"
 	checkAccount   = "every change is accounted for"
-	checkLogs      = "no panic, no data race"
+	checkLogs      = "no node panics or races"
 )
 
 // violation is a promise that was broken.
