@@ -37,8 +37,9 @@ func (c *campaign) untilCalm(what string, since time.Time, least, bound time.Dur
 // calmAfter returns how long after a moment it was last not calm.
 func (c *campaign) calmAfter(since time.Time, least, bound time.Duration) (took time.Duration, err error) {
 	clear(c.since)
+	c.looked = since
 	for {
-		trouble := c.trouble(since)
+		trouble := c.trouble()
 		now := time.Since(since)
 		if trouble != nil {
 			took = now
@@ -56,7 +57,7 @@ func (c *campaign) calmAfter(since time.Time, least, bound time.Duration) (took 
 }
 
 // trouble says what isn't as it should be, and hasn't been for longer than a gap.
-func (c *campaign) trouble(since time.Time) error {
+func (c *campaign) trouble() error {
 	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
 	client, err := c.well()
@@ -81,25 +82,23 @@ func (c *campaign) trouble(since time.Time) error {
 			wrong[conn.Resource] = fmt.Sprintf("it has a connection under epoch %d, and its claim is %+v", conn.Epoch, claim)
 		}
 	}
-	return c.lasting(wrong, since)
+	return c.lasting(wrong)
 }
 
-// lasting tells of what has been wrong for longer than a gap.
-func (c *campaign) lasting(wrong map[string]string, since time.Time) error {
+// lasting tells of what has been wrong for longer than a gap: since it was last seen not to be.
+func (c *campaign) lasting(wrong map[string]string) error {
 	now := time.Now()
 	maps.DeleteFunc(c.since, func(id string, _ time.Time) bool { _, still := wrong[id]; return !still })
 	var errs []error
 	for _, id := range slices.Sorted(maps.Keys(wrong)) {
 		if c.since[id].IsZero() {
-			c.since[id] = now
-			if now.Sub(since) < gap {
-				c.since[id] = since
-			}
+			c.since[id] = c.looked
 		}
 		if now.Sub(c.since[id]) > gap {
 			errs = append(errs, fmt.Errorf("%s: %s", id, wrong[id]))
 		}
 	}
+	c.looked = now
 	if len(errs) > 5 {
 		errs = append(errs[:5], fmt.Errorf("and %d more", len(errs)-5))
 	}

@@ -41,22 +41,32 @@ func (d *deck) deal() []card {
 	nodes := d.rand.Perm(nodeCount)
 	var hand []card
 	var left []fault
-	hit, etcd := 0, false
 	for _, f := range d.cards {
-		if len(hand) == mostFaults || f.hits == hitsEtcd && etcd || f.hits == hitsNode && hit == mostNodes {
+		if !fits(f, hand) {
 			left = append(left, f)
 			continue
 		}
 		c := card{fault: f, after: time.Duration(d.rand.Int64N(int64(700 * time.Millisecond))), seed: d.rand.Uint64()}
-		switch f.hits {
-		case hitsEtcd:
-			etcd = true
-		case hitsNode:
-			c.node = nodes[hit] + 1
-			hit++
+		if f.hits == hitsNode {
+			c.node = nodes[0] + 1
+			nodes = nodes[1:]
 		}
 		hand = append(hand, c)
 	}
 	d.cards = left
 	return hand
+}
+
+// fits tells whether a cluster can bear a fault besides those of a hand.
+func fits(f fault, hand []card) bool {
+	nodes := 0
+	for _, c := range hand {
+		switch {
+		case f.hits == hitsEtcd && c.hits == hitsEtcd, f.starts && c.rests, f.rests && c.starts:
+			return false
+		case c.hits == hitsNode:
+			nodes++
+		}
+	}
+	return len(hand) < mostFaults && (f.hits != hitsNode || nodes < mostNodes)
 }

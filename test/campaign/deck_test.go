@@ -18,9 +18,10 @@ func TestDeck(t *testing.T) {
 				if again := fmt.Sprint(b.deal()); again != fmt.Sprint(hand) {
 					t.Fatalf("seed %d deals %v and %v", seed, hand, again)
 				}
-				nodes, etcd := map[int]bool{}, 0
+				nodes, etcd, starts, rests := map[int]bool{}, 0, false, false
 				for _, card := range hand {
 					dealt[card.name]++
+					starts, rests = starts || card.starts, rests || card.rests
 					switch card.hits {
 					case hitsNode:
 						nodes[card.node] = true
@@ -28,7 +29,7 @@ func TestDeck(t *testing.T) {
 						etcd++
 					}
 				}
-				if etcd > 1 || len(nodes) > mostNodes || nodes[0] {
+				if etcd > 1 || len(nodes) > mostNodes || nodes[0] || starts && rests {
 					t.Fatalf("seed %d deals %v", seed, hand)
 				}
 			}

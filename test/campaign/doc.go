@@ -3,8 +3,9 @@
 //
 // Three etcd members and five nodes are real processes; each node has a network of its own, a wall clock of its own, and a
 // supervisor of its own, and is started again when it has ended, as systemd would. The schedule is dealt like a deck of cards:
-// every fault once, shuffled, in hands of several at a time, of which one at most hits etcd and two at most hit nodes. When
-// the deck is used up, it is shuffled again.
+// every fault once, shuffled, in hands of several at a time, of which one at most hits etcd and two at most hit nodes. Claims
+// are not taken from living holders in a hand by which nodes start: that is not promised to be safe. When the deck is used up, it is
+// shuffled again.
 //
 //	for each hand:  inject all ──▶ calm while they last? ──▶ heal all ──▶ calm again? ──▶ leaks?
 //

@@ -29,6 +29,9 @@ type fault struct {
 	least time.Duration // it lasts as long as this, and until all is held
 	fatal bool          // while it lasts nothing can be held
 	needs need
+	// starts: nodes start by it, or begin a new term. rests: claims vanish under living holders, which is safe only if no node starts
+	// within the next TTL; see what README.md says is not promised.
+	starts, rests bool
 	// make makes it and returns what ends it, nil if it is over by itself.
 	make func(c *campaign, card card, chance *rand.Rand) (heal func() error, err error)
 }

@@ -84,14 +84,18 @@ func (c *campaign) compactAll(chance *rand.Rand) error {
 	if err := c.put(c.base(), fmt.Sprintf(`, "subscribe": ["%d"]`, chance.Uint32())); err != nil {
 		return err
 	}
-	response, err := retried(c, func(ctx context.Context, client *clientv3.Client) (*clientv3.GetResponse, error) {
-		return client.Get(ctx, "/", clientv3.WithCountOnly())
-	})
-	if err != nil {
-		return err
+	var last int64
+	for range 3 { // what is watched from the revision compacted is still there
+		response, err := retried(c, func(ctx context.Context, client *clientv3.Client) (*clientv3.PutResponse, error) {
+			return client.Put(ctx, "/campaign", "")
+		})
+		if err != nil {
+			return err
+		}
+		last = response.Header.Revision
 	}
-	_, err = retried(c, func(ctx context.Context, client *clientv3.Client) (*clientv3.DefragmentResponse, error) {
-		if _, err := client.Compact(ctx, response.Header.Revision, clientv3.WithCompactPhysical()); err != nil {
+	_, err := retried(c, func(ctx context.Context, client *clientv3.Client) (*clientv3.DefragmentResponse, error) {
+		if _, err := client.Compact(ctx, last, clientv3.WithCompactPhysical()); err != nil {
 			c.say("compact: %v", err) // it was done by an attempt whose answer was lost, or follows here
 		}
 		return client.Defragment(ctx, client.Endpoints()[0])

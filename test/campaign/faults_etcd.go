@@ -20,19 +20,19 @@ func etcdFaults() []fault {
 		},
 		{
 			name: "etcd leader frozen", does: "SIGSTOP to the leader, for longer than the TTL; the others elect another one, and it wakes up believing that it leads",
-			hits: hitsEtcd, bound: expired, least: ttl + time.Second, make: freezeLeader,
+			hits: hitsEtcd, starts: true, bound: expired, least: ttl + time.Second, make: freezeLeader,
 		},
 		{
 			name: "etcd leader killed", does: "SIGKILL to the leader, which is started again at the end",
-			hits: hitsEtcd, bound: expired, make: killLeader,
+			hits: hitsEtcd, starts: true, bound: expired, make: killLeader,
 		},
 		{
 			name: "etcd without a majority", does: "SIGKILL to two of three members, for longer than the TTL: everything must be let go by itself before the TTL is over",
-			hits: hitsEtcd, bound: rejoining, least: ttl + 2*time.Second, fatal: true, make: killMajority,
+			hits: hitsEtcd, starts: true, bound: rejoining, least: ttl + 2*time.Second, fatal: true, make: killMajority,
 		},
 		{
 			name: "etcd's disks slow", does: "the kernel lets every member write thirty times a second and holds up the rest, for longer than the TTL: a put takes a quarter of a second",
-			hits: hitsEtcd, bound: 2 * rejoining, least: ttl + 2*time.Second, needs: needsDisks, make: slowDisks,
+			hits: hitsEtcd, starts: true, bound: 2 * rejoining, least: ttl + 2*time.Second, needs: needsDisks, make: slowDisks,
 		},
 		{
 			name: "compacted behind a watch", does: "the member that most nodes watch, a follower, is frozen, much is written, all of it compacted, and another member defragmented",

@@ -17,11 +17,11 @@ func keyFaults() []fault {
 	return []fault{
 		{
 			name: "claim lease revoked", does: "`etcdctl lease revoke` of a lease that claims are on, while their holder lives",
-			hits: hitsKeys, bound: rested, make: revokeClaimLease,
+			hits: hitsKeys, rests: true, bound: rested, make: revokeClaimLease,
 		},
 		{
 			name: "claims deleted by hand", does: "`etcdctl del` of some claims, while their holders live",
-			hits: hitsKeys, bound: rested, make: deleteClaims,
+			hits: hitsKeys, rests: true, bound: rested, make: deleteClaims,
 		},
 		{
 			name: "ten times the resources", does: "ten times as many more are put, changed and removed as fast as etcd takes them, some before anybody can have claimed them",

@@ -20,31 +20,31 @@ func nodeFaults() []fault {
 	return []fault{
 		{
 			name: "worker killed", does: "SIGKILL to the process that holds the resources; its supervisor gives its leases back",
-			hits: hitsNode, bound: atOnce, make: signals(func(n *fleet.Node) { n.Worker.Kill() }),
+			hits: hitsNode, starts: true, bound: atOnce, make: signals(func(n *fleet.Node) { n.Worker.Kill() }),
 		},
 		{
 			name: "supervisor killed", does: "SIGKILL to the supervisor; its worker hands everything off and ends",
-			hits: hitsNode, bound: 2 * atOnce, make: signals(func(n *fleet.Node) { n.Supervisor.Kill() }),
+			hits: hitsNode, starts: true, bound: 2 * atOnce, make: signals(func(n *fleet.Node) { n.Supervisor.Kill() }),
 		},
 		{
 			name: "machine lost", does: "SIGKILL to worker and supervisor at once; the leases are left to expire",
-			hits: hitsNode, bound: expired, make: signals(func(n *fleet.Node) { n.Supervisor.Kill(); n.Worker.Kill() }),
+			hits: hitsNode, starts: true, bound: expired, make: signals(func(n *fleet.Node) { n.Supervisor.Kill(); n.Worker.Kill() }),
 		},
 		{
 			name: "worker frozen", does: "SIGSTOP to the worker, for longer than its leases last; its supervisor ends it first",
-			hits: hitsNode, bound: expired, make: freezeWorker,
+			hits: hitsNode, starts: true, bound: expired, make: freezeWorker,
 		},
 		{
 			name: "machine frozen", does: "SIGSTOP to worker and supervisor, SIGCONT when all it held has been taken over: the one case of two open connections, on the older of which nothing may be sent",
-			hits: hitsNode, bound: expired, make: freezeNode,
+			hits: hitsNode, starts: true, bound: expired, make: freezeNode,
 		},
 		{
 			name: "packets from a node dropped", does: "what it sends is lost, without a reset; what is sent to it arrives",
-			hits: hitsNode, bound: expired, needs: needsNetwork, make: cut(from),
+			hits: hitsNode, starts: true, bound: expired, needs: needsNetwork, make: cut(from),
 		},
 		{
 			name: "packets to a node dropped", does: "etcd gets its renewals and answers them; the node hears nothing",
-			hits: hitsNode, bound: blind, needs: needsNetwork, make: cut(to),
+			hits: hitsNode, starts: true, bound: blind, needs: needsNetwork, make: cut(to),
 		},
 		{
 			name: "wall clock stepped", does: "a node's date is set, forth or back, by up to a day",
@@ -52,7 +52,7 @@ func nodeFaults() []fault {
 		},
 		{
 			name: "node lease revoked", does: "`etcdctl lease revoke` of the lease that a node's key is on; the node begins a new term",
-			hits: hitsNode, bound: 2 * atOnce, make: revokeNodeLease,
+			hits: hitsNode, starts: true, bound: 2 * atOnce, make: revokeNodeLease,
 		},
 	}
 }

@@ -9,27 +9,25 @@ import (
 	"github.com/drm-cluster/drm/test/fleet"
 )
 
-// leak is by how much a process may have grown between two calm moments: connections to etcd that come and go have goroutines and
-// descriptors too, some tens of them, and a leak in what faults set off grows with every hand.
+// leak is by how much a process may be larger than it should be: connections to etcd come and go, and have goroutines and descriptors
+// too, some tens of them. A leak in what faults set off grows with every hand.
 const leak = 60
 
-// size is what a process holds of what can leak.
+// size is what a process has of what can leak.
 type size struct{ goroutines, descriptors float64 }
 
-// sizes are how large the nodes' processes are, besides what each resource costs.
-type sizes struct {
-	bare  [nodeCount]size      // with no resources
-	each  size                 // for a resource
-	first map[*fleet.Node]size // of each process at its first calm moment
-}
+// sizes are how large a node's process is that holds nothing, and what each resource costs it.
+type sizes struct{ bare, each size }
 
 // empty measures the nodes while they hold nothing.
-func (s *sizes) empty(c *campaign) (err error) {
-	s.first = map[*fleet.Node]size{}
-	for i, n := range c.nodes {
-		if s.bare[i], err = sizeOf(c, n); err != nil {
+func (s *sizes) empty(c *campaign) error {
+	for _, n := range c.nodes {
+		now, err := sizeOf(c, n)
+		if err != nil {
 			return err
 		}
+		s.bare.goroutines = max(s.bare.goroutines, now.goroutines)
+		s.bare.descriptors = max(s.bare.descriptors, now.descriptors)
 	}
 	return nil
 }
@@ -44,21 +42,22 @@ func (s *sizes) measure(c *campaign) error {
 	for _, claim := range claims {
 		held[claim.Node]++
 	}
-	for i, n := range c.nodes {
+	for _, n := range c.nodes {
 		full, err := sizeOf(c, n)
 		if err != nil {
 			return err
 		}
 		if held[n.ID] > 0 {
-			s.each.goroutines = max(s.each.goroutines, (full.goroutines-s.bare[i].goroutines)/held[n.ID])
-			s.each.descriptors = max(s.each.descriptors, (full.descriptors-s.bare[i].descriptors)/held[n.ID])
+			s.each.goroutines = max(s.each.goroutines, (full.goroutines-s.bare.goroutines)/held[n.ID])
+			s.each.descriptors = max(s.each.descriptors, (full.descriptors-s.bare.descriptors)/held[n.ID])
 		}
 	}
-	c.say("a resource costs its node %.1f goroutines and %.1f descriptors", s.each.goroutines, s.each.descriptors)
+	c.say("a node has %.0f goroutines and %.0f descriptors, and for each resource %.1f and %.1f",
+		s.bare.goroutines, s.bare.descriptors, s.each.goroutines, s.each.descriptors)
 	return nil
 }
 
-// check compares every process with what it was at its first calm moment. What faults have left may take a while to go.
+// check compares every process with what it should be. What faults have left may take a while to go.
 func (s *sizes) check(c *campaign) {
 	deadline := time.Now().Add(2 * slack)
 	for {
@@ -88,16 +87,13 @@ func (s *sizes) grown(c *campaign) error {
 		if err != nil {
 			return err
 		}
-		now.goroutines -= held[n.ID] * s.each.goroutines
-		now.descriptors -= held[n.ID] * s.each.descriptors
-		first, known := s.first[n]
-		if !known {
-			s.first[n] = now
-			continue
+		most := size{
+			s.bare.goroutines + held[n.ID]*s.each.goroutines + leak,
+			s.bare.descriptors + held[n.ID]*s.each.descriptors + leak,
 		}
-		if now.goroutines > first.goroutines+leak || now.descriptors > first.descriptors+leak {
-			return fmt.Errorf("node %s (pid %d) had %.0f goroutines and %.0f descriptors besides those for what it held, and has %.0f and %.0f",
-				n.ID, n.Worker.PID, first.goroutines, first.descriptors, now.goroutines, now.descriptors)
+		if now.goroutines > most.goroutines || now.descriptors > most.descriptors {
+			return fmt.Errorf("node %s (pid %d) holds %.0f resources and has %.0f goroutines and %.0f descriptors; %.0f and %.0f are the most",
+				n.ID, n.Worker.PID, held[n.ID], now.goroutines, now.descriptors, most.goroutines, most.descriptors)
 		}
 	}
 	return nil
