@@ -17,10 +17,10 @@ func (l *Loop) renewIntake(now Instant) {
 	}
 	gone := c == nil || c.lost.Load()
 	switch {
-	case l.leaving || !gone && p.onIntake < intakeQuota*9/10:
-	case l.next != nil:
+	case l.leaving || l.naming || l.publishing || now < l.askPause:
+	case !gone && (p.onIntake < intakeQuota*9/10 || l.unstarted(c, now)):
+	case l.next != nil: // more may have come while it was granted, so the case above is asked again
 		l.publish(func(n *Node) { n.Intake.Lease = l.next.id })
-	case l.naming || now < l.askPause || !gone && l.unstarted(c, now):
 	default:
 		l.naming = true
 		l.grant(func(next *lease, err error) {

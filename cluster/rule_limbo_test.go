@@ -42,6 +42,49 @@ func TestABlackHoleIsGivenNoMoreThanItsCredit(t *testing.T) {
 	})
 }
 
+// A node has started all that came, asks for its next intake lease, and starts nothing from then on. While the store takes its
+// time, one more claim comes: the new lease is not named.
+func TestAnIntakeLeaseIsNotNamedForWhatCameMeanwhile(t *testing.T) {
+	play(t, func(s *sim) {
+		s.putAll(2500)
+		s.start("a")
+		s.settle(10 * time.Second)
+		hole := &tamper{}
+		asked, granted := make(chan cluster.LeaseID, 1), make(chan struct{})
+		hole.grant = func(id cluster.LeaseID) error {
+			if number(id) > 2 { // those before are the node lease and its first two claim leases
+				asked <- id
+				<-granted
+			}
+			return nil
+		}
+		s.start("b", tampered(hole))
+		next := <-asked
+		hole.set(func() {
+			hole.commit = func(ctx context.Context, ops []cluster.Op) (cluster.Answer, error) {
+				if ops[0].Path == "" {
+					return cluster.Answer{}, errUnknown
+				}
+				return hole.Store.Commit(ctx, ops)
+			}
+		})
+		claim := cluster.Op{Path: cluster.ClaimPath(resource(2500)), Value: []byte(`{"node":"b","from":"a"}`), Lease: next - 1}
+		if _, err := s.memory.Client("another").Commit(t.Context(), []cluster.Op{claim}); err != nil {
+			s.fail(err.Error())
+		}
+		s.put(resource(2500), "{}")
+		time.Sleep(time.Second)
+		close(granted)
+		time.Sleep(time.Minute)
+		given := len(s.memory.List("claims/")) - s.counts()["a"]
+		s.require(given > 900 && given <= mostOnLease, "%d was given to a node that starts nothing any more", given)
+		hole.set(func() { hole.commit = nil })
+		time.Sleep(time.Minute)
+		s.settle(0)
+		s.balanced([]string{"a", "b"})
+	})
+}
+
 // While the store takes no writes nothing is stopped for the sake of evenness.
 func TestNothingMovesWhileTheStoreIsFull(t *testing.T) {
 	play(t, func(s *sim) {

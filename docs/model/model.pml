@@ -97,13 +97,8 @@
 #define KEYTERM(key) (((key) - 1) / 4)
 #define KEYINTAKE(key) L(KEYTERM(key), (((key) - 1) / 2 % 2 == 1 -> ROTATED : INTAKE))
 #define KEYLEAVING(key) (((key) - 1) % 2 == 1)
-#ifdef ROTATE
-#define INTAKE 1
-#define ROTATED 2
-#else
 #define INTAKE (K - 1)
-#define ROTATED (K - 1)
-#endif
+#define ROTATED 1        /* the next, which nothing has been put on before it is named */
 
 #define NEW 0            /* phases of a term */
 #define JOINING 1        /* has listed, has no key yet */
@@ -433,6 +428,12 @@ inline giveUp(n) {                                 /* the outcome is unknown, an
 #define ACCEPTED(m) alive[qLease[m] - 1]
 #endif
 
+#ifdef HOLE             /* what starts nothing is given one quota, however many leases it has */
+#define GIVEN(l, on) (TERMOF(l) == TERMOF(on))
+#else
+#define GIVEN(l, on) ((l) == (on))
+#endif
+
 inline apply(m) {                                  /* each op succeeds alone; all guards come before any write */
   d_step {
     qState[m] == 1 && rev < MAXREV && !(mute && m % TERMS == 0) ->
@@ -458,7 +459,7 @@ inline apply(m) {                                  /* each op succeeds alone; al
 #ifdef QUOTA
        x = 0; i = 0;
        do
-       :: i < RES -> if :: claim[i] == qLease[m] -> x++ :: else fi; i++
+       :: i < RES -> if :: claim[i] != 0 && GIVEN(claim[i] - 1, qLease[m] - 1) -> x++ :: else fi; i++
        :: else -> break
        od;
        assert(x <= QUOTA)                          /* nobody is given more than the credit it named */
@@ -689,13 +690,24 @@ end:
 #define FREE(n, r) (wClaim[C(n, r)] == 0 && vClaim[C(n, r)] == 0 && wait[C(n, r)] == 0 && MYTURN(n, r))
 #define IDLE(n) (phase[n] == UP && AWAKE(n) && qState[n] == 0 && rev < MAXREV)
 #define HELD(n, r) (MINE(n, r) && !lost[vClaim[C(n, r)] - 1])
-#define ROOM(n, k) (alive[L(n, k)] && !lost[L(n, k)] && trust[L(n, k)] > 0)
+#ifdef ROTATE           /* own bids go on what is not for others: A's on its claim lease, B's on what was its intake */
+#define FOROWN(n, k) ((n) == 0 && (k) == ROTATED || (n) == 1 && (k) == INTAKE && vKey[N(n, n)] != 0 && KEYINTAKE(vKey[N(n, n)]) == L(n, ROTATED))
+#else
+#define FOROWN(n, k) true
+#endif
+#define ROOM(n, k) (FOROWN(n, k) && alive[L(n, k)] && !lost[L(n, k)] && trust[L(n, k)] > 0)
 #define TARGETKEY(n, t) vKey[N(n, ID(t))]
 #define MAYTAKE(n, t) (n != t && ID(n) != ID(t) && TARGETKEY(n, t) != 0 && KEYTERM(TARGETKEY(n, t)) == t && !KEYLEAVING(TARGETKEY(n, t)))
 
+#ifdef HOLE             /* B takes claims and starts none of them */
+#define STARTS(n) ((n) != 1)
+#else
+#define STARTS(n) true
+#endif
+
 inline begin(n, r) {
   d_step {
-    phase[n] == UP && AWAKE(n) && !on[C(n, r)] && MINE(n, r) && LEASEGOOD(n, (vClaim[C(n, r)] - 1)) && UNSPENT(n, r) ->
+    phase[n] == UP && AWAKE(n) && STARTS(n) && !on[C(n, r)] && MINE(n, r) && LEASEGOOD(n, (vClaim[C(n, r)] - 1)) && UNSPENT(n, r) ->
     spent[C(n, r)] = vRev[C(n, r)];                /* one run per epoch */
     x = vClaim[C(n, r)] - 1;
     start(n, r, vRev[C(n, r)], x); i = 0; x = 0
@@ -735,7 +747,7 @@ inline bid(n, k, first, count) {                   /* for one resource, or for t
 
 inline handOff(n, t, first, count) {
   d_step {
-    IDLE(n) && moves > 0 && MAYTAKE(n, t) && HELD(n, first) && (count == 1 || HELD(n, (first + 1))) && CREDIT(n, t, count) ->
+    IDLE(n) && STARTS(n) && moves > 0 && MAYTAKE(n, t) && HELD(n, first) && (count == 1 || HELD(n, (first + 1))) && CREDIT(n, t, count) ->
     if :: moves < 15 -> moves-- :: else fi;
     STOPPED(n, first) SPEND(n, first)
     qEpoch[C(n, first)] = vRev[C(n, first)]; qOn[C(n, first)] = 1;
@@ -783,8 +795,15 @@ inline takeAnswer(n) {                             /* per key the highest revisi
 
 #define OWNKEY(n) (phase[n] == UP && key[ID(n)] != 0 && KEYTERM(key[ID(n)]) == n && vKeyRev[N(n, ID(n))] == keyRev[ID(n)])
 
-#if defined(ROTATE) && RES > 1
-#define UNSTARTED(n) (MINE(n, 0) && vClaim[C(n, 0)] == L(n, 1) + 1 && !on[C(n, 0)] || MINE(n, 1) && vClaim[C(n, 1)] == L(n, 1) + 1 && !on[C(n, 1)])
+/* B names its next intake lease when the one it has is used up, and what came on it runs. */
+#ifdef ROTATE
+#define ONIT(n, r) (MINE(n, r) && vClaim[C(n, r)] == L(n, INTAKE) + 1)
+#ifdef ANYROTATION      /* it is enough that it is used up */
+#define UNSTARTED(n) false
+#else
+#define UNSTARTED(n) (ONIT(n, 0) && !on[C(n, 0)] || ONIT(n, 1) && !on[C(n, 1)])
+#endif
+#define USEDUP(n) (wClaim[C(n, 0)] == L(n, INTAKE) + 1 || wClaim[C(n, 1)] == L(n, INTAKE) + 1)
 #endif
 
 inline create(n) {
@@ -821,7 +840,7 @@ end:
   :: release(n, 0)
 #endif
 #if K > 2
-#if !defined(ROTATE) && !defined(QUOTA)
+#if defined(ROTATE) || !defined(QUOTA)
   :: rewrite(n, 0, 2) :: bid(n, 2, 0, 1)
 #endif
 #endif
@@ -843,8 +862,8 @@ end:
 #if LEAVES > 0
   :: d_step { OWNKEY(n) && AWAKE(n) && leaves > 0 && rev < MAXREV && !KEYLEAVING(key[ID(n)]) -> leaves--; putKey(ID(n), key[ID(n)] + 1) }
 #endif
-#if defined(ROTATE) && RES > 1
-  :: d_step { OWNKEY(n) && AWAKE(n) && rev < MAXREV && KEYINTAKE(key[ID(n)]) == L(n, 1) && !UNSTARTED(n) -> putKey(ID(n), KEY(n, 1, 0)) }
+#ifdef ROTATE
+  :: d_step { n == 1 && OWNKEY(n) && AWAKE(n) && rev < MAXREV && KEYINTAKE(key[n]) == L(n, INTAKE) && USEDUP(n) && !UNSTARTED(n) -> putKey(n, KEY(n, 1, 0)) }
 #endif
 #ifdef ENDS             /* a term may end at any time: fenced, lost, restored, leaving */
   :: d_step { phase[n] == UP && AWAKE(n) && ENDING(n) -> endTerm(n, OVER); forgetLog() }
