@@ -41,7 +41,7 @@ var limboMutants = []mutant{
 	},
 	{
 		rule: "Intake is by credit.", broken: "what was handed over is forgotten before the view shows it",
-		edits: []edit{{"move.go", "					l.landing = append(l.landing, landed{to, ans.Rev})\n					l.sending[to.id]++\n", ""}},
+		edits: []edit{{"move.go", "					l.landing = append(l.landing, landed{to, ans.Rev})\n					l.lend(to, 1)\n", ""}},
 		test:  "TestAnIntakeLeaseTakesNoMoreThanItsQuota", says: `has more than 1,000 claims`,
 	},
 	{

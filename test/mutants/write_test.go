@@ -17,7 +17,7 @@ var writeMutants = []mutant{
 	},
 	{
 		rule: "Never write a claim without its lease.", broken: "a bid puts without one",
-		edits: []edit{{"claim.go", "Value: l.claimValue, Lease: on.id,\n			Read: readsOf(key),", "Value: l.claimValue,\n			Read: readsOf(key),"}},
+		edits: []edit{{"claim.go", "If: []Guard{{ClaimPath(key), 0}}, Path: ClaimPath(key), Value: l.claimValue, Lease: on.id,", "If: []Guard{{ClaimPath(key), 0}}, Path: ClaimPath(key), Value: l.claimValue,"}},
 		test:  "TestSimulation", says: `on no lease`,
 	},
 	{
