@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
@@ -41,6 +40,7 @@ type calm struct {
 type transfer struct {
 	slot *slot
 	to   *peer
+	why  string // for people
 }
 
 // flow is how much weight this node is to give to another.
@@ -48,6 +48,7 @@ type flow struct {
 	to     *peer
 	class  *class // nil: of any
 	weight int64
+	why    string // for people
 }
 
 // from is when moves may begin, as far as quiet decides.
@@ -148,7 +149,7 @@ func (v *view) flows(me *peer, now Instant) []flow {
 // alike tells whether what one of n nodes may be given, all may.
 func (v *view) alike(n int) bool {
 	for _, c := range v.classes {
-		if len(c.able) != n && len(c.able) != 0 {
+		if len(c.best) != n && len(c.best) != 0 {
 			return false
 		}
 	}
@@ -191,103 +192,9 @@ func endToEnd(shares []share, me *peer) []flow {
 	for _, sh := range shares {
 		to := from + max(0, sh.quota-sh.load)
 		if overlap := min(end, to) - max(start, from); overlap > 0 {
-			flows = append(flows, flow{to: sh.peer, weight: overlap})
+			flows = append(flows, flow{to: sh.peer, weight: overlap, why: whyEven})
 		}
 		from = to
 	}
 	return flows
-}
-
-// inPairs evens out nodes that can't all be given the same: whoever bears most gives to the one that bears least and can take
-// some of it, until no gap is left that a move would narrow. Ways through a third node would move twice as much for
-// little gain.
-func (v *view) inPairs(shares []share, me *peer, now Instant) []flow {
-	held := make(map[*peer]map[*class]int64, len(shares))
-	for _, sh := range shares {
-		held[sh.peer] = map[*class]int64{}
-		for c, w := range sh.peer.byClass {
-			held[sh.peer][c] = w
-		}
-	}
-	var flows []flow
-	for {
-		slices.SortFunc(shares, func(a, b share) int {
-			return cmp.Or(cmp.Compare(b.load*a.peer.Weight, a.load*b.peer.Weight), cmp.Compare(a.peer.id, b.peer.id))
-		})
-		from, to, c, w := widest(shares, held, v.band(now))
-		if w == 0 {
-			return flows
-		}
-		shares[from].load -= w
-		shares[to].load += w
-		held[shares[from].peer][c] -= w
-		held[shares[to].peer][c] += w
-		if shares[from].peer == me {
-			flows = append(flows, flow{to: shares[to].peer, class: c, weight: w})
-		}
-	}
-}
-
-// widest returns the two nodes with the widest gap that a move would narrow, of which class, and how much of it. The shares
-// are in the order of their loads, most first.
-func widest(shares []share, held map[*peer]map[*class]int64, band int64) (from, to int, c *class, w int64) {
-	for i := range shares {
-		for j := len(shares) - 1; j > i; j-- {
-			a, b := &shares[i], &shares[j]
-			gap := a.load*b.peer.Weight - b.load*a.peer.Weight
-			half := min(gap/(a.peer.Weight+b.peer.Weight), b.room-b.load)
-			if half <= 0 || gap*100 <= band*a.load*b.peer.Weight {
-				break
-			}
-			var best *class
-			for c, w := range held[a.peer] {
-				if w > 0 && c != nil && b.peer.can(c) && (best == nil || c.name < best.name) {
-					best = c
-				}
-			}
-			if best != nil {
-				return i, j, best, min(half, held[a.peer][best])
-			}
-		}
-	}
-	return 0, 0, nil, 0
-}
-
-// choose picks resources for the flows, as far as the receivers give credit: the heaviest that fit, and of those the ones
-// held longest, so that what moved lately stays.
-func (v *view) choose(me *peer, flows []flow, limit int, now Instant, lend func(*peer) int, may func(*slot) bool) []transfer {
-	for s, at := range v.calm.moved {
-		if now.Sub(at) >= cooldown || s.holder != me {
-			delete(v.calm.moved, s)
-		}
-	}
-	credit := map[*peer]int{}
-	for _, f := range flows {
-		credit[f.to] = lend(f.to)
-	}
-	for _, to := range v.calm.moving {
-		credit[to]--
-	}
-	var moves []transfer
-	for s := range v.byStay(me, now) {
-		if len(moves) == limit || !slices.ContainsFunc(flows, func(f flow) bool { return f.weight > 0 && credit[f.to] > 0 }) {
-			break
-		}
-		_, cooling := v.calm.moved[s]
-		if _, moving := v.calm.moving[s]; cooling || moving || !s.live() || !may(s) {
-			continue
-		}
-		for i := range flows {
-			f := &flows[i]
-			w := int64(s.weight)
-			if w <= f.weight && credit[f.to] > 0 && (f.class == nil || f.class == s.class) && f.to.can(s.class) {
-				f.weight -= w
-				credit[f.to]--
-				v.calm.moving[s] = f.to
-				moves = append(moves, transfer{s, f.to})
-				break
-			}
-		}
-	}
-	return moves
 }

@@ -275,14 +275,3 @@ func (v *view) nextBid(now Instant) (Instant, bool) {
 	at(v.calm.from())
 	return next, some
 }
-
-// alikePlanning tells whether all nodes know this version of the planner. While they don't, this node chooses targets only
-// among those who do, and moves nothing.
-func (v *view) alikePlanning() bool {
-	for _, p := range v.members {
-		if !p.speaks() {
-			return false
-		}
-	}
-	return true
-}

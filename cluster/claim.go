@@ -3,7 +3,6 @@ package cluster
 import (
 	"encoding/json"
 	"errors"
-	"time"
 )
 
 // touched is told by the view of every newer record of a resource or its claim. It only notes; settle acts.
@@ -33,7 +32,7 @@ func (l *Loop) touched(s *slot, rec Record) {
 func (h *hold) arrive(value []byte) {
 	var v ClaimValue
 	if json.Unmarshal(value, &v) == nil && v.From != "" {
-		h.how = ChangeHandOff
+		h.how, h.origin = ChangeHandOff, v.Origin
 		if v.Stopped != nil {
 			h.gap.wall = *v.Stopped
 		}
@@ -190,7 +189,8 @@ func (l *Loop) rewrite(h *hold) {
 	h.busy = true
 	l.post(request{
 		op: Op{
-			If: []Guard{{ClaimPath(h.key), h.epoch}}, Path: ClaimPath(h.key), Value: l.claimValue, Lease: on.id,
+			If: []Guard{{ClaimPath(h.key), h.epoch}}, Path: ClaimPath(h.key),
+			Value: claimText(ClaimValue{Node: l.cfg.Self.ID, Origin: h.origin}), Lease: on.id,
 		},
 		on:   on,
 		then: func(_ Result, _ Answer, err error) { l.resume(h, err) },
@@ -239,11 +239,7 @@ func (l *Loop) pause(h *hold) {
 func (l *Loop) later(h *hold, at Instant) { l.alarms.add(alarm{at, h}) }
 
 // claimText is the value of this node's claims.
-func claimText(node, from string, stopped time.Time) []byte {
-	v := ClaimValue{Node: node, From: from}
-	if !stopped.IsZero() {
-		v.Stopped = &stopped
-	}
+func claimText(v ClaimValue) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic(errors.Join(errors.New("encode claim value"), err)) // strings and a time always encode

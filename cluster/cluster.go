@@ -128,13 +128,15 @@ type ClaimValue struct {
 	Node    string     `json:"node"`
 	From    string     `json:"from,omitempty"`    // who handed it off
 	Stopped *time.Time `json:"stopped,omitempty"` // when that node's runner had returned, by its wall clock
+	Origin  string     `json:"origin,omitempty"`  // the node that handed it off as it left, to which it is given back first
 }
 
 // Shared are the fields of a spec that every kind has and that planning needs.
 type Shared struct {
 	Paused   bool              `json:"paused"`
 	Weight   int64             `json:"weight"`
-	Requires map[string]string `json:"requires"`
+	Requires map[string]string `json:"requires"` // labels that a node must have
+	Prefers  map[string]string `json:"prefers"`  // labels of nodes that are to have it as long as they have room
 }
 
 // ReadShared reads the shared fields of a spec, leniently: what else the spec says is for its kind to judge.

@@ -12,6 +12,7 @@ import (
 type Explanation struct {
 	ResourceInfo
 	Requires map[string]string `json:"requires,omitempty"`
+	Prefers  map[string]string `json:"prefers,omitempty"`
 	Target   string            `json:"target,omitempty"` // the node that the plan means it for
 	Why      string            `json:"why"`              // a sentence for people
 	Nodes    []Fit             `json:"nodes"`            // by id
@@ -26,6 +27,8 @@ type Fit struct {
 	Load     int64    `json:"load"`              // without the resource
 	Capacity *int64   `json:"capacity,omitempty"`
 	Weight   int64    `json:"weight"`
+	Zone     string   `json:"zone,omitempty"`
+	Last     bool     `json:"last,omitempty"` // others have more of what the resource prefers: it comes after them
 }
 
 // Explain says why a resource is where it is, or why it is nowhere, and what each node has to do with it; false if there is no such
@@ -42,12 +45,13 @@ func (s *Snapshot) Explain(key Key) (Explanation, bool) {
 	if slot.class == nil {
 		return e, true
 	}
-	e.Requires = slot.class.requires
+	e.Requires, e.Prefers = slot.class.requires, slot.class.prefers
 	for _, p := range v.members {
 		against := v.objections(slot, p)
 		e.Nodes = append(e.Nodes, Fit{
 			Node: p.id, Holds: slot.holder == p, Fits: len(against) == 0, Against: against,
-			Load: p.loadBeside(slot), Capacity: p.Capacity, Weight: p.Weight,
+			Load: p.loadBeside(slot), Capacity: p.Capacity, Weight: p.Weight, Zone: p.Zone,
+			Last: p.takes() && len(slot.class.prefers) > 0 && !slot.class.first(p),
 		})
 	}
 	return e, true
@@ -71,7 +75,7 @@ func (s *Snapshot) why(slot *slot) string {
 	case p.stays():
 		for _, m := range s.Balance().Moves {
 			if m.Key == slot.key {
-				return fmt.Sprintf("%s holds it, and is to hand it to %s, as it bears more than its part", p.id, m.To)
+				return fmt.Sprintf("%s holds it, and is to hand it to %s: it %s", p.id, m.To, m.Why)
 			}
 		}
 		return fmt.Sprintf("%s holds it, and keeps it until it leaves, is drained or bears more than its part", p.id)
@@ -93,7 +97,7 @@ func (v *view) objections(s *slot, p *peer) []string {
 		case state != stateReady:
 			object("it is %s", state)
 		default:
-			object("it doesn't know version %d of the planner", plannerVersion)
+			object("it doesn't know version %d of the planner", v.version)
 		}
 	}
 	if !p.runs(s.class) {
@@ -136,6 +140,7 @@ type Move struct {
 	Weight int64  `json:"weight"`
 	From   string `json:"from"`
 	To     string `json:"to"`
+	Why    string `json:"why"` // for people
 }
 
 // Balance works out all that nodes would move for all of them to bear their parts, with the plan of the nodes. Nodes go there a
@@ -153,7 +158,7 @@ func (s *Snapshot) Balance() Balance {
 		clear(v.calm.moving) // choose takes them for begun
 		for _, m := range moves {
 			weight := int64(m.slot.weight)
-			b.Moves = append(b.Moves, Move{Key: m.slot.key, Weight: weight, From: p.id, To: m.to.id})
+			b.Moves = append(b.Moves, Move{Key: m.slot.key, Weight: weight, From: p.id, To: m.to.id, Why: m.why})
 			after[p] -= weight
 			after[m.to] += weight
 		}

@@ -91,6 +91,7 @@ func (v *view) putOn(s *slot, r Record, st step) {
 	}
 	if s.holder != nil {
 		v.count(lease, s.holder, -1)
+		s.forgetOrigin()
 	}
 	if ahead {
 		v.counted[s] = r.Lease
@@ -108,6 +109,9 @@ func (v *view) putOn(s *slot, r Record, st step) {
 		s.holder = v.life(r.Lease.Term(), c.Node, st)
 	}
 	v.count(r.Lease, s.holder, +1)
+	if s.origin = originOf(r.Value); s.origin != 0 {
+		s.holder.guests++
+	}
 }
 
 // count counts a claim among those on its lease, or takes it out.

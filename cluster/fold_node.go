@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // takeNode folds what a node says of itself. A node that names a new intake lease changes nobody's plan; one
@@ -60,7 +58,8 @@ func readNode(id string, r Record) (Node, error) {
 func (v *view) life(t TermID, id string, st step) *peer {
 	p := v.terms[t]
 	if p == nil {
-		p = &peer{id: id, Node: Node{ID: id, Term: t}, hash: xxhash.Sum64String(id), gone: st.now, byClass: map[*class]int64{}}
+		p = &peer{Node: Node{ID: id, Term: t}, gone: st.now, byClass: map[*class]int64{}}
+		p.call(id)
 		v.terms[t] = p
 	}
 	return p
@@ -68,7 +67,7 @@ func (v *view) life(t TermID, id string, st step) *peer {
 
 // welcome takes a node in that was not there.
 func (v *view) welcome(p *peer, n Node, rev int64, st step) {
-	p.id, p.hash = n.ID, xxhash.Sum64String(n.ID)
+	p.call(n.ID)
 	p.Node, p.rev, p.onIntake = n, rev, v.leases[n.Intake.Lease]
 	v.nodes[p.id] = p
 	v.heed(p)
@@ -111,7 +110,7 @@ func (v *view) lose(p *peer, st step) {
 		v.calm.vanished(st.now, len(v.nodes), p)
 	}
 	delete(v.nodes, p.id)
-	p.rev, p.gone = 0, st.now
+	p.rev, p.gone, p.in = 0, st.now, nil
 	v.reconsider(p, st)
 	v.forgetLife(p)
 	v.news = append(v.news, Event{Type: NodeGone, Node: p.id})

@@ -42,12 +42,12 @@ func (v *view) read(s *slot, r Record, st step) {
 	s.rev, s.bad = r.Rev, err != nil && (s.class == nil || s.bad)
 	switch {
 	case err == nil:
-		s.class, s.weight, s.paused = v.class(s.key.Kind, shared.Requires), int32(shared.Weight), shared.Paused
+		s.class, s.weight, s.paused = v.class(s.key.Kind, shared.Requires, shared.Prefers), int16(shared.Weight), shared.Paused
 		return
 	case s.class == nil:
-		s.class = v.class(s.key.Kind, nil)
+		s.class = v.class(s.key.Kind, nil, nil)
 	default:
-		s.class = v.class(s.key.Kind, s.class.requires)
+		s.class = v.class(s.key.Kind, s.class.requires, s.class.prefers)
 	}
 	v.refuse(r, st, err)
 }

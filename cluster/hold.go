@@ -25,6 +25,7 @@ type hold struct {
 	searched bool            // for a last good spec in the store
 
 	run      *run
+	origin   string    // the node that handed it off as it left; "": none
 	stopped  time.Time // when its last run had returned, by the wall clock
 	busy     bool      // a guarded write about the claim is under way
 	pauseTo  Instant   // no request before this, since the last one went wrong
@@ -240,7 +241,7 @@ func sameWork(a, b []byte) bool {
 		if json.Unmarshal(spec, &fields) != nil {
 			return string(spec)
 		}
-		for _, shared := range []string{"paused", "weight", "requires"} {
+		for _, shared := range []string{"paused", "weight", "requires", "prefers"} {
 			delete(fields, shared)
 		}
 		text, _ := json.Marshal(fields) // of what was just decoded

@@ -44,7 +44,7 @@ func (v *view) unheldDetail(s *slot, reason string, now Instant) string {
 	case UnheldKind:
 		return fmt.Sprintf("no node runs kind %s; the nodes run %s", s.key.Kind, strings.Join(v.kindsTaken(), ", "))
 	case UnheldRequires:
-		return fmt.Sprintf("no ready node that runs kind %s has the labels required:%s", s.key.Kind, strings.TrimPrefix(s.class.name, s.class.kind))
+		return fmt.Sprintf("no ready node that runs kind %s has the labels required:%s", s.key.Kind, labelled(" ", s.class.requires))
 	}
 	if s.holder != nil {
 		return fmt.Sprintf("node %s is gone; when its lease %s ends, %s claims it", s.holder.id, s.lease, s.target.id)

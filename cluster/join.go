@@ -58,7 +58,7 @@ func (l *Loop) register(intake *lease, err error) {
 	self := l.cfg.Self
 	self.Term = l.term.id
 	self.TTL = Duration(l.term.timing.ttl)
-	self.Planners = []int{plannerVersion}
+	self.Planners = planners
 	self.Intake = Intake{Lease: intake.id, Quota: intakeQuota}
 	self.Kinds = slices.Sorted(maps.Keys(l.cfg.Runners))
 	path := NodePath(self.ID)

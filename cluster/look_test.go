@@ -111,7 +111,7 @@ func compareMoves(t *testing.T, c *chaos) int {
 	for _, p := range s.view.members {
 		v := c.lister(p.id)
 		for _, m := range v.balance(c.now.Add(quiet), 0, func(*slot) bool { return true }) {
-			want = append(want, Move{Key: m.slot.key, Weight: int64(m.slot.weight), From: p.id, To: m.to.id})
+			want = append(want, Move{Key: m.slot.key, Weight: int64(m.slot.weight), From: p.id, To: m.to.id, Why: m.why})
 		}
 	}
 	if !slices.Equal(b.Moves, want) {

@@ -80,7 +80,7 @@ func New(cfg Config) (*Loop, error) {
 		return nil, err
 	}
 	l := &Loop{
-		cfg: cfg, claimValue: claimText(cfg.Self.ID, "", time.Time{}),
+		cfg: cfg, claimValue: claimText(ClaimValue{Node: cfg.Self.ID}),
 		queries: make(chan func()), results: make(chan func()), returned: make(chan *run),
 		wake: make(chan struct{}, 1), past: map[TermID]bool{}, view: newView(cfg.Self.ID),
 	}
@@ -283,7 +283,7 @@ func (l *Loop) plan(now Instant) {
 		l.divided = !shared
 		e := Event{Type: Divided}
 		if l.divided {
-			e.Err = fmt.Errorf("plan moves: some nodes don't know version %d of the planner; upgrade them", plannerVersion)
+			e.Err = fmt.Errorf("plan moves: some nodes don't know version %d of the planner; upgrade them", l.view.version)
 		}
 		l.tell(e)
 	}

@@ -164,7 +164,7 @@ func (l *Loop) handOff(h *hold) {
 		op: Op{
 			If:    []Guard{{ClaimPath(key), h.epoch}, {NodePath(to.id), to.rev}},
 			Path:  ClaimPath(key),
-			Value: claimText(to.id, l.cfg.Self.ID, h.stopped),
+			Value: claimText(l.handOver(h)),
 			Lease: to.Intake.Lease,
 		},
 		then: func(res Result, ans Answer, err error) {
@@ -182,6 +182,19 @@ func (l *Loop) handOff(h *hold) {
 			}
 		},
 	})
+}
+
+// handOver is the claim of whom a resource is handed to. A node that leaves or is drained is its origin, to be given it back first when it
+// takes its part again, unless the resource has come from another such node: then it has moved twice, and is at home where it goes.
+func (l *Loop) handOver(h *hold) ClaimValue {
+	v := ClaimValue{Node: h.to.id, From: l.cfg.Self.ID}
+	if !h.stopped.IsZero() {
+		v.Stopped = &h.stopped
+	}
+	if l.emptying() && l.view.peer(h.origin) == nil {
+		v.Origin = l.cfg.Self.ID
+	}
+	return v
 }
 
 // probe makes a write that harms nothing, to see whether writes get through.

@@ -8,13 +8,13 @@ import (
 func (v *view) weigh(s *slot, sign int64) {
 	w := sign * int64(s.weight)
 	if s.target != nil {
-		s.target.load += w
+		s.target.bear(w)
 	}
 	p := s.holder
 	if p == nil {
 		return
 	}
-	p.load += w
+	p.bear(w)
 	if s.live() {
 		p.live += int(sign)
 	}
@@ -39,11 +39,11 @@ func (v *view) settle(s *slot, st step) {
 // aim changes the target of a slot.
 func (v *view) aim(s *slot, to *peer) {
 	if s.target != nil {
-		s.target.load -= int64(s.weight)
+		s.target.bear(-int64(s.weight))
 		s.target.targets--
 	}
 	if s.target = to; to != nil {
-		to.load += int64(s.weight)
+		to.bear(int64(s.weight))
 		to.targets++
 	}
 }

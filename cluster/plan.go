@@ -6,16 +6,29 @@ import (
 	"sort"
 )
 
-// plannerVersion names the rules below, with every constant in them: nodes agree on targets only if they plan alike, so
-// whatever changes a target needs a new version.
-const plannerVersion = 1
+// planners are the versions of the rules below, with every constant in them, that this node can plan by. Nodes agree on targets
+// only if they plan alike, so whatever changes a target needs a new version; the last one stays, for as long as nodes are being
+// replaced one by one.
+var planners = []int{1, 2}
+
+// zonesSince is the version from which zones and preferences count. Before, the cluster is one zone.
+const zonesSince = 2
 
 // home returns who is to have a resource that has just become homeless: of those who may have it and have room, the
-// node with the least load for its weight; ties go by rendezvous hash, so that equal nodes get equal parts. It
-// is nil when nobody has room.
+// node with the least load for its weight; among equals one of the zone with the least for its; ties go by rendezvous hash, so that
+// equal nodes get equal parts. Whom the class prefers comes before all others. It is nil when nobody has room.
 func home(s *slot) *peer {
+	p := lightest(s, s.class.best)
+	if p == nil && len(s.class.best) < len(s.class.able) {
+		p = lightest(s, s.class.able)
+	}
+	return p
+}
+
+// lightest is home among some.
+func lightest(s *slot, among []*peer) *peer {
 	var best *peer
-	for _, p := range s.class.able {
+	for _, p := range among {
 		if p.load+int64(s.weight) <= p.Room() && (best == nil || lighter(s, p, best)) {
 			best = p
 		}
@@ -23,11 +36,17 @@ func home(s *slot) *peer {
 	return best
 }
 
-// lighter tells whether a would bear less than b for its weight, were it given the slot.
+// lighter tells whether a would bear less than b for its weight, were it given the slot, or would as much and its zone less.
 func lighter(s *slot, a, b *peer) bool {
 	w := int64(s.weight)
 	if c := cmp.Compare((a.load+w)*b.Weight, (b.load+w)*a.Weight); c != 0 {
 		return c < 0
+	}
+	if a.in != b.in {
+		// Halfway to the next unit is what gives zones of all sizes their parts (Webster, 1832).
+		if c := cmp.Compare((2*a.in.load+w)*b.in.weight, (2*b.in.load+w)*a.in.weight); c != 0 {
+			return c < 0
+		}
 	}
 	return rendezvous(s, a) > rendezvous(s, b)
 }
@@ -46,7 +65,7 @@ func rendezvous(s *slot, p *peer) uint64 {
 type weighed struct {
 	class  *class
 	hash   uint64
-	weight int32
+	weight int16
 	slot   *slot
 }
 
@@ -64,7 +83,7 @@ func heaviestFirst(a, b weighed) int {
 // choosiestFirst is the order in which targets are chosen anew: by class, the choosiest first, then the heaviest first.
 func choosiestFirst(a, b weighed) int {
 	if a.class != b.class {
-		return cmp.Or(cmp.Compare(len(a.class.able), len(b.class.able)), cmp.Compare(a.class.name, b.class.name))
+		return cmp.Or(cmp.Compare(len(a.class.best), len(b.class.best)), cmp.Compare(a.class.name, b.class.name))
 	}
 	return heaviestFirst(a, b)
 }
@@ -102,8 +121,8 @@ func pour(slots []*slot, aim func(*slot, *peer)) {
 	for _, s := range slots {
 		sum += int64(s.weight)
 	}
-	shares := make([]share, len(slots[0].class.able))
-	for i, p := range slots[0].class.able {
+	shares := make([]share, len(slots[0].class.best))
+	for i, p := range slots[0].class.best {
 		shares[i] = share{peer: p, load: p.load, room: p.Room()}
 	}
 	fill(shares, sum)
@@ -168,24 +187,29 @@ func highest(shares []share, k int64) int64 {
 }
 
 // fill sets quotas that sum up to k, or to all the room there is, and bring the loads to one level as far as that is
-// possible by adding. What rounding leaves over goes, one each and in the order given, to those whom the next step of the level
-// would raise.
+// possible by adding. What rounding leaves over goes, one each, to those whom the next step of the level would raise; who is above
+// the level already counts for its zone.
 func fill(shares []share, k int64) {
 	level, left := highest(shares, k), k
 	for i := range shares {
 		shares[i].quota = shares[i].rise(level, k)
 		left -= shares[i].quota
 	}
+	var spare spares
 	for i := range shares {
-		if sh := &shares[i]; left > 0 && sh.rise(level+1, k) > sh.quota {
-			sh.quota++
-			left--
+		switch sh := &shares[i]; {
+		case sh.rise(level+1, k) > sh.quota:
+			spare.may(sh, false)
+		case (sh.load*steps-1)/sh.peer.Weight >= level:
+			spare.has(sh)
 		}
 	}
+	spare.deal(left)
 }
 
 // divide sets the quotas of nodes that are to share all their load by weight, within their room. What rounding leaves over
-// goes, one each, first to those that have more than their part already, so that nothing moves for it.
+// goes, one each, over the zones, and within a zone first to those that have more than their part already, so that nothing moves
+// for it.
 //
 // Who has more is asked of the part rounded down, never of a quota that grows meanwhile: asking that had two pairs of
 // nodes swap for ever.
@@ -202,13 +226,11 @@ func divide(shares []share) {
 		empty[i].quota = shares[i].quota
 		left -= shares[i].quota
 	}
-	for _, over := range []bool{true, false} {
-		for i := range shares {
-			sh, floor := &shares[i], empty[i].quota
-			if left > 0 && (sh.load > floor) == over && empty[i].rise(level+1, all) > floor {
-				sh.quota++
-				left--
-			}
+	var spare spares
+	for i := range shares {
+		if floor := empty[i].quota; empty[i].rise(level+1, all) > floor {
+			spare.may(&shares[i], shares[i].load > floor)
 		}
 	}
+	spare.deal(left)
 }

@@ -22,6 +22,8 @@ type planSim struct {
 	nodes []*simulated
 	lag   time.Duration // deliveries take up to so long
 
+	offer func(*Node) // what nodes say of themselves beside their ids
+
 	bids, lost, moves int
 	moved             map[Key]int
 	settledAt         Instant // when the last claim was made
@@ -31,6 +33,7 @@ type planSim struct {
 type simulated struct {
 	sim     *planSim
 	id      string
+	knows   []int // versions of the planner
 	v       *view
 	arrives Instant // when what was last sent to it arrives
 	sent    int64   // revision sent to it
@@ -66,7 +69,7 @@ func (a *agenda) Pop() any {
 func newPlanSim(t *testing.T, seed uint64) *planSim {
 	return &planSim{
 		world: newWorld(), t: t, rng: rand.New(rand.NewPCG(seed, 9)), now: Instant(time.Hour),
-		lag: 50 * time.Millisecond, moved: map[Key]int{},
+		lag: 50 * time.Millisecond, moved: map[Key]int{}, offer: func(*Node) {},
 	}
 }
 
@@ -96,8 +99,11 @@ func (s *planSim) run(d time.Duration) {
 func (s *planSim) start(id string) *simulated {
 	n := &simulated{sim: s, id: id, moving: map[Key]bool{}}
 	s.nodes = append(s.nodes, n)
+	node := Node{ID: id, Planners: planners}
+	s.offer(&node)
+	n.knows = node.Planners
 	n.list()
-	s.after(time.Millisecond, 10*time.Millisecond, func() { s.join(Node{ID: id}) })
+	s.after(time.Millisecond, 10*time.Millisecond, func() { s.join(node) })
 	var progress func()
 	progress = func() {
 		if !n.gone {
@@ -113,6 +119,7 @@ func (s *planSim) start(id string) *simulated {
 func (n *simulated) list() {
 	if n.v == nil {
 		n.v = newView(n.id)
+		n.v.knows = n.knows
 	}
 	n.sim.listTo(n.v, 500, n.sim.now)
 	n.sent = n.sim.rev

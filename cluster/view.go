@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
@@ -24,11 +22,13 @@ type view struct {
 	members []*peer           // present, in order of id
 	cordons map[string]cordon // by node
 	classes map[string]*class
+	knows   []int           // versions of the planner that this node can plan by
+	version int             // the one it plans by
 	leases  map[LeaseID]int // claims on each lease
 	kinds   map[string]*kind
 
 	resources int
-	weights   map[int32]int // resources of each weight
+	weights   map[int16]int // resources of each weight
 
 	paused    list // unclaimed, because the spec says so
 	invalid   list // unclaimed, the spec can't be read
@@ -63,7 +63,8 @@ type slot struct {
 	on         *list // holder.held, target.wanted, class.pending, or one of the view's
 	prev, next *slot
 
-	weight int32
+	weight int16
+	origin uint16 // the mark of the node that handed it off as it left, and may have it back; 0: none
 	paused bool
 	bad    bool  // no spec of it that could be read has been seen; of one that was, the last good fields stay
 	asked  bool  // a bid of ours is unanswered, or its answer is ahead of the view; set by the loop
@@ -76,6 +77,9 @@ type peer struct {
 	id       string
 	Node            // the newest record; of a peer that only a claim has told of, the term alone
 	hash     uint64 // of id
+	mark     uint16 // of id, by which a resource remembers where it came from
+	in       *zone  // of those that may be given something; nil: it may not
+	speaks   bool   // it can plan by the version that this node plans by
 	rev      int64  // mod revision of nodes/<id>, what guards a hand-off; 0: absent, the node is gone
 	cordoned bool   // an operator says: give it nothing
 	draining bool   // and what it has is to go; else it stays
@@ -83,6 +87,7 @@ type peer struct {
 	targets  int    // homeless resources targeted at it
 	live     int    // resources held by it that somebody should hold
 	onIntake int    // claims on its present intake lease
+	guests   int    // resources held by it that have an origin
 	held     list   // claims on its leases
 	wanted   list   // unclaimed resources that it is to claim
 
@@ -99,26 +104,30 @@ type kind struct {
 	slots int
 }
 
-// class is what decides who may have a resource: its kind and the labels that it requires.
+// class is what decides who may have a resource: its kind, and the labels that it requires and prefers.
 type class struct {
-	name      string // kind, then the sorted requirements: the order of classes
+	name      string // kind, then the sorted requirements and preferences: the order of classes
 	kind      string
 	requires  map[string]string
+	prefers   map[string]string
 	resources int     // that exist
 	able      []*peer // who may be given them, room apart, in order of id
+	best      []*peer // those of them with the most of the labels preferred: the others are given what these have no room for
 	pending   list    // homeless and unclaimed, and nobody can take them
 }
 
 func newView(self string) *view {
 	return &view{
 		self:      self,
+		knows:     planners,
+		version:   slices.Max(planners),
 		slots:     map[Key]*slot{},
 		nodes:     map[string]*peer{},
 		terms:     map[TermID]*peer{},
 		cordons:   map[string]cordon{},
 		classes:   map[string]*class{},
 		leases:    map[LeaseID]int{},
-		weights:   map[int32]int{},
+		weights:   map[int16]int{},
 		kinds:     map[string]*kind{},
 		notBefore: map[*slot]Instant{},
 		counted:   map[*slot]LeaseID{},
@@ -155,95 +164,21 @@ func (v *view) forget(s *slot) {
 	}
 }
 
-// class returns the one class of a kind and requirements.
-func (v *view) class(kind string, requires map[string]string) *class {
-	name := kind
-	for _, label := range slices.Sorted(maps.Keys(requires)) {
-		name += " " + label + "=" + requires[label]
-	}
+// class returns the one class of a kind, requirements and preferences.
+func (v *view) class(kind string, requires, prefers map[string]string) *class {
+	name := kind + labelled(" ", requires) + labelled(" ~", prefers)
 	c := v.classes[name]
 	if c == nil {
-		c = &class{name: name, kind: kind, requires: requires}
-		c.able = v.able(c)
+		c = &class{name: name, kind: kind, requires: requires, prefers: prefers}
+		v.sift(c)
 		v.classes[name] = c
 	}
 	return c
 }
 
-// able returns the members that may be given resources of a class, room apart.
-func (v *view) able(c *class) []*peer {
-	var able []*peer
-	for _, p := range v.members {
-		if p.can(c) {
-			able = append(able, p)
-		}
-	}
-	return able
-}
-
-// regroup works out anew who is there and who may be given what.
-func (v *view) regroup() {
-	v.members = slices.SortedFunc(maps.Values(v.nodes), byID)
-	for _, c := range v.classes {
-		c.able = v.able(c)
-	}
-}
-
-func byID(a, b *peer) int { return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.Term, b.Term)) }
-
 // eligible tells whether a node may be given a resource, and has room for it.
 func (v *view) eligible(s *slot, p *peer) bool {
 	return s.class != nil && p.can(s.class) && p.loadBeside(s)+int64(s.weight) <= p.Room()
-}
-
-// loadBeside is what the node bears without a resource that it may hold, or that may be targeted at it.
-func (p *peer) loadBeside(s *slot) int64 {
-	if s.target == p || s.holder == p {
-		return p.load - int64(s.weight)
-	}
-	return p.load
-}
-
-// present tells whether the node's key is there.
-func (p *peer) present() bool { return p.rev != 0 }
-
-// stays tells whether what the node holds may stay with it.
-func (p *peer) stays() bool { return p.present() && !p.Leaving && !p.draining }
-
-// takes tells whether the node may be given anything, by this version of the planner.
-func (p *peer) takes() bool {
-	return p.stays() && !p.cordoned && p.speaks()
-}
-
-// can tells whether the node may be given resources of a class, room apart.
-func (p *peer) can(c *class) bool {
-	if !p.takes() || !p.runs(c) {
-		return false
-	}
-	for label, value := range c.requires {
-		if has, ok := p.label(label); !ok || has != value {
-			return false
-		}
-	}
-	return true
-}
-
-// runs tells whether the node runs the kind of a class.
-func (p *peer) runs(c *class) bool { return slices.Contains(p.Kinds, c.kind) }
-
-// speaks tells whether the node knows this version of the planner.
-func (p *peer) speaks() bool { return slices.Contains(p.Planners, plannerVersion) }
-
-// label returns a label of the node. Its zone and its id are labels without being written twice.
-func (p *peer) label(name string) (string, bool) {
-	switch name {
-	case "node":
-		return p.id, true
-	case "zone":
-		return p.Zone, p.Zone != ""
-	}
-	value, ok := p.Labels[name]
-	return value, ok
 }
 
 // leasesOf returns the leases of a term that claims are on.

@@ -71,7 +71,7 @@ func (w *world) join(n Node) {
 		n.Kinds = []string{"x"}
 	}
 	if n.Planners == nil {
-		n.Planners = []int{plannerVersion}
+		n.Planners = planners
 	}
 	n.TTL = Duration(8 * time.Second)
 	n.Intake = Intake{Lease: n.Term.Lease(1), Quota: 1000}
@@ -175,6 +175,7 @@ func audit(t *testing.T, v *view) {
 	t.Helper()
 	load, targeted, held, live := map[*peer]int64{}, map[*peer]int{}, map[*peer]int{}, map[*peer]int{}
 	leases, resources, homeless := map[LeaseID]int{}, 0, 0
+	guests, zones := map[*peer]int{}, map[*zone]int64{}
 	for _, s := range v.slots {
 		if s.exists() {
 			resources++
@@ -182,6 +183,9 @@ func audit(t *testing.T, v *view) {
 		if s.holder != nil {
 			load[s.holder] += int64(s.weight)
 			held[s.holder]++
+			if s.origin != 0 {
+				guests[s.holder]++
+			}
 			leases[s.lease]++
 			if s.live() {
 				live[s.holder]++
@@ -203,6 +207,17 @@ func audit(t *testing.T, v *view) {
 		if p.load != load[p] || p.targets != targeted[p] || p.held.n != held[p] || p.live != live[p] || p.onIntake != leases[p.Intake.Lease] {
 			t.Fatalf("%s: load %d, targets %d, held %d, live %d, on intake %d; recomputed %d, %d, %d, %d, %d",
 				p.id, p.load, p.targets, p.held.n, p.live, p.onIntake, load[p], targeted[p], held[p], live[p], leases[p.Intake.Lease])
+		}
+	}
+	for _, p := range v.members {
+		zones[p.in] += p.load
+		if p.guests != guests[p] || (p.in != nil) != p.takes() {
+			t.Fatalf("%s: guests %d, recomputed %d; it takes %t", p.id, p.guests, guests[p], p.takes())
+		}
+	}
+	for z, load := range zones {
+		if z != nil && z.load != load {
+			t.Fatalf("a zone has load %d, recomputed %d", z.load, load)
 		}
 	}
 	if !maps.Equal(leases, v.leases) || resources != v.resources || homeless != v.homelessCount() {

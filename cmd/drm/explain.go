@@ -109,6 +109,9 @@ func (e *explained) facts() [][]string {
 	if len(e.Requires) > 0 {
 		rows = append(rows, []string{"requires", labels(e.Requires)})
 	}
+	if len(e.Prefers) > 0 {
+		rows = append(rows, []string{"prefers", labels(e.Prefers)})
+	}
 	return append(rows, []string{"weight", strconv.FormatInt(e.Weight, 10)})
 }
 
@@ -126,6 +129,9 @@ func (e *explained) verdicts() [][]string {
 			verdict = strings.Join(n.Against, "; ")
 		case n.Node == e.Target:
 			verdict = "is to have it"
+		}
+		if n.Last && n.Fits {
+			verdict += "; others have more of what it prefers"
 		}
 		rows = append(rows, []string{n.Node, load(n.Load, n.Capacity), strconv.FormatInt(n.Weight, 10), verdict})
 	}

@@ -63,9 +63,9 @@ func (o *operator) rebalance(ctx context.Context) error {
 }
 
 func moveRows(moves []cluster.Move) [][]string {
-	rows := [][]string{{"RESOURCE", "WEIGHT", "FROM", "TO"}}
+	rows := [][]string{{"RESOURCE", "WEIGHT", "FROM", "TO", "WHY"}}
 	for _, m := range moves {
-		rows = append(rows, []string{m.Key.String(), number(m.Weight), m.From, m.To})
+		rows = append(rows, []string{m.Key.String(), number(m.Weight), m.From, m.To, m.Why})
 	}
 	return rows
 }

@@ -21,7 +21,7 @@ func TestDocsShowTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, err := readSpec([]byte(`{"url": "` + got.URL + `", "headers": {}, "subprotocols": [], "subscribe": [],
-		"sink": {"type": "stdout"}, "requires": {}, "weight": 1, "close_codes": {"fatal": []}}`))
+		"sink": {"type": "stdout"}, "requires": {}, "prefers": {}, "weight": 1, "close_codes": {"fatal": []}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
