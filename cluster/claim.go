@@ -187,10 +187,10 @@ func (l *Loop) rewrite(h *hold) {
 		return
 	}
 	h.busy = true
+	value := claimText(ClaimValue{Node: l.cfg.Self.ID, Origin: h.origin})
 	l.post(request{
 		op: Op{
-			If: []Guard{{ClaimPath(h.key), h.epoch}}, Path: ClaimPath(h.key),
-			Value: claimText(ClaimValue{Node: l.cfg.Self.ID, Origin: h.origin}), Lease: on.id,
+			If: []Guard{{ClaimPath(h.key), h.epoch}}, Path: ClaimPath(h.key), Value: value, Lease: on.id,
 		},
 		on:   on,
 		then: func(_ Result, _ Answer, err error) { l.resume(h, err) },

@@ -34,7 +34,7 @@ var stopMutants = []mutant{
 	},
 	{
 		rule: "A rewrite is guarded by the epoch.", broken: "a rewrite overwrites whatever is there",
-		edits: []edit{{"claim.go", "If: []Guard{{ClaimPath(h.key), h.epoch}}, Path: ClaimPath(h.key), Value: l.claimValue, Lease: on.id,", "Path: ClaimPath(h.key), Value: l.claimValue, Lease: on.id,"}},
+		edits: []edit{{"claim.go", "If: []Guard{{ClaimPath(h.key), h.epoch}}, Path: ClaimPath(h.key), Value: value, Lease: on.id,", "Path: ClaimPath(h.key), Value: value, Lease: on.id,"}},
 		test:  "TestALateRewrite", says: overlap,
 	},
 	{
