@@ -97,7 +97,7 @@ func balanceChart(runs []measure.Run, join, leave time.Time) chart {
 }
 
 // stallChart shows how long a put took, or would have taken, that was sent at each moment while leases were revoked.
-func stallChart(keys int, many []put, manyBegan time.Time, one []put, oneBegan time.Time) chart {
+func stallChart(keys int, many, one revoked) chart {
 	const lead, most = 0.25, 1.15
 	c := chart{
 		title: fmt.Sprintf("%d claims vanish: how long a put of somebody else takes", keys),
@@ -107,10 +107,9 @@ func stallChart(keys int, many []put, manyBegan time.Time, one []put, oneBegan t
 		marks: []mark{{0, "revoked"}},
 	}
 	for _, s := range []struct {
-		name  string
-		puts  []put
-		began time.Time
-	}{{"1,000 on a lease (drm)", many, manyBegan}, {"all on one lease", one, oneBegan}} {
+		name string
+		revoked
+	}{{"1,000 on a lease (drm)", many}, {"all on one lease", one}} {
 		line := series{name: s.name}
 		for _, p := range s.puts {
 			x := p.at.Sub(s.began).Seconds()
@@ -118,7 +117,7 @@ func stallChart(keys int, many []put, manyBegan time.Time, one []put, oneBegan t
 				continue
 			}
 			// One that is sent a little later waits for as much less.
-			line.points = append(line.points, [2]float64{x, p.took.Seconds() * 1000}, [2]float64{x + p.took.Seconds(), 0})
+			line.points = append(line.points, [2]float64{x, 0}, [2]float64{x, p.took.Seconds() * 1000}, [2]float64{x + p.took.Seconds(), 0})
 			c.x.to = max(c.x.to, x+p.took.Seconds())
 			c.y.to = max(c.y.to, p.took.Seconds()*1000*most)
 		}

@@ -18,37 +18,46 @@ type put struct {
 	took time.Duration
 }
 
+// revoked is what became of somebody else's puts while leases were revoked.
+type revoked struct {
+	puts         []put
+	began, ended time.Time // of the revoking
+}
+
 // stall measures etcd alone: as many keys as there are resources are deleted by revoking their leases, while somebody puts and
 // three nodes watch. On one lease they go in one step that stops all else; drm puts a thousand on each.
 func stall(ctx context.Context, s *inside) ([]row, error) {
-	many, began, err := s.revoke(ctx, "many", 1000)
+	many, err := s.revoke(ctx, "many", 1000)
 	if err != nil {
 		return nil, err
 	}
-	one, oneBegan, err := s.revoke(ctx, "one", s.n)
+	one, err := s.revoke(ctx, "one", s.n)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.b.draw("stall", func() chart { return stallChart(s.n, many, began, one, oneBegan) }); err != nil {
+	if err := s.b.draw("stall", func() chart { return stallChart(s.n, many, one) }); err != nil {
 		return nil, err
 	}
-	own := seconds(fmt.Sprintf("%d claims vanish, 1,000 on a lease: slowest put of another", s.n), s.n, slowest(many))
-	return []row{own, seconds("  all of them on one lease", s.n, slowest(one)).against(own)}, nil
+	own := seconds(fmt.Sprintf("%d claims vanish, 1,000 on a lease: slowest put of another", s.n), s.n, many.slowest())
+	return []row{own, seconds("  all of them on one lease", s.n, one.slowest()).against(own)}, nil
 }
 
-func slowest(puts []put) (most time.Duration) {
-	for _, p := range puts {
-		most = max(most, p.took)
+// slowest returns how long the slowest put took that was under way meanwhile.
+func (r revoked) slowest() (most time.Duration) {
+	for _, p := range r.puts {
+		if p.at.Before(r.ended) && p.at.Add(p.took).After(r.began) {
+			most = max(most, p.took)
+		}
 	}
 	return most
 }
 
 // revoke puts the keys, so many on a lease, and revokes the leases.
-func (s *inside) revoke(ctx context.Context, name string, perLease int) (puts []put, began time.Time, err error) {
+func (s *inside) revoke(ctx context.Context, name string, perLease int) (r revoked, err error) {
 	prefix := s.scratch.Prefix + name + "/"
 	leases, err := s.attach(ctx, prefix, perLease)
 	if err != nil {
-		return nil, began, err
+		return r, err
 	}
 	watching, unwatch := context.WithCancel(ctx)
 	var group sync.WaitGroup
@@ -60,24 +69,27 @@ func (s *inside) revoke(ctx context.Context, name string, perLease int) (puts []
 		})
 	}
 	putting, stop := context.WithCancel(ctx)
+	var puts []put
 	group.Go(func() { puts = s.putAlong(putting) })
 	defer group.Wait()
 	defer unwatch()
 	defer stop()
 	if err := calm(ctx, 500*time.Millisecond); err != nil {
-		return nil, began, err
+		return r, err
 	}
-	began = time.Now()
+	r.began = time.Now()
 	if err := s.revokeAll(ctx, leases); err != nil {
-		return nil, began, err
+		return r, err
 	}
+	r.ended = time.Now()
 	if err := calm(ctx, 500*time.Millisecond); err != nil {
-		return nil, began, err
+		return r, err
 	}
 	stop()
 	unwatch()
 	group.Wait()
-	return puts, began, nil
+	r.puts = puts
+	return r, nil
 }
 
 // revokeAll revokes leases as drm does: eight at a time.
