@@ -189,7 +189,7 @@ func (c *Cluster) Fullest() (id string) {
 	return id
 }
 
-// Leave has a node hand everything off, and returns when it has left.
+// Leave has a node hand everything off, and returns when it has left; the others may be about to start what came last.
 func (c *Cluster) Leave(ctx context.Context, id string) error { return c.take(id).close(ctx) }
 
 // Close ends all nodes, without handing anything off, and returns when their runners have.

@@ -49,6 +49,9 @@ func TestClusterOnEtcd(t *testing.T) {
 	if err := c.Leave(ctx, "b"); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Wait(ctx, func(now Now) bool { return now.Running == n }); err != nil { // c may be about to start the last
+		t.Fatal(err)
+	}
 	if gaps := c.Gaps(before); len(gaps) != given || c.Held("c") != n {
 		t.Errorf("leave: %d gaps of %d moves, c holds %d of %d", len(gaps), given, c.Held("c"), n)
 	}
