@@ -20,8 +20,11 @@ var (
 	lasts   = flag.Duration("campaign", 0, "deal hands for this long, instead of every fault once")
 	broken  = flag.Bool("campaign.broken", false, "build drm with one rule broken at a time, and require that a check notices")
 	rewrite = flag.Bool("campaign.write", false, "write the part of docs/faults.md that is about the campaign")
-	seed    = flag.Uint64("campaign.seed", 0, "decides the schedule; 0: 1 for the short form, so that it fails only by a change, and a random one otherwise")
+	seed    = flag.Uint64("campaign.seed", 0, "decides the schedule; 0: always the same for the short form, so that it fails only by a change, and a random one otherwise")
 )
+
+// shortSeed deals every fault in six hands, the fewest there can be.
+const shortSeed = 2
 
 func TestMain(m *testing.M) {
 	etcdtest.MaybeRun()
@@ -36,7 +39,7 @@ func TestCampaign(t *testing.T) {
 	switch {
 	case s.seed != 0:
 	case s.lasts == 0:
-		s.seed = 1
+		s.seed = shortSeed
 	default:
 		s.seed = rand.Uint64N(1_000_000) + 1
 	}

@@ -4,6 +4,7 @@ package campaign
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -32,11 +33,16 @@ func newDeck(seed uint64, faults []fault) *deck {
 	return &deck{rand: rand.New(rand.NewPCG(seed, seed)), faults: faults}
 }
 
-// deal returns the next hand: cards from the top of the deck, and each further one that still fits into it.
+// deal returns the next hand: the first card that hits etcd, since there is only one of these to a hand, and from the top of the deck
+// each further one that fits; they are made in any order.
 func (d *deck) deal() []card {
 	if len(d.cards) == 0 {
 		d.cards = append(d.cards, d.faults...)
 		d.rand.Shuffle(len(d.cards), func(i, j int) { d.cards[i], d.cards[j] = d.cards[j], d.cards[i] })
+	}
+	if first := slices.IndexFunc(d.cards, func(f fault) bool { return f.hits == hitsEtcd }); first > 0 {
+		f := d.cards[first]
+		d.cards = slices.Insert(slices.Delete(d.cards, first, first+1), 0, f)
 	}
 	nodes := d.rand.Perm(nodeCount)
 	var hand []card
@@ -54,6 +60,7 @@ func (d *deck) deal() []card {
 		hand = append(hand, c)
 	}
 	d.cards = left
+	d.rand.Shuffle(len(hand), func(i, j int) { hand[i], hand[j] = hand[j], hand[i] })
 	return hand
 }
 
