@@ -85,8 +85,8 @@ func brokenBuilds() []brokenBuild {
 		{
 			check: checkLinear, broken: "a rewrite overwrites whatever is there",
 			edits: []edit{{
-				"cluster/claim.go", "If: []Guard{{ClaimPath(h.key), h.epoch}}, Path: ClaimPath(h.key), Value: l.claimValue, Lease: on.id,",
-				"Path: ClaimPath(h.key), Value: l.claimValue, Lease: on.id,",
+				"cluster/claim.go", "If: []Guard{{ClaimPath(h.key), h.epoch}}, Path: ClaimPath(h.key), Value: value, Lease: on.id,",
+				"Path: ClaimPath(h.key), Value: value, Lease: on.id,",
 			}},
 			faults: []string{"compacted behind a watch"},
 		},
