@@ -135,7 +135,9 @@ func TestCertificates(t *testing.T) {
 		if !strict {
 			config.ClientAuth = tls.NoClientCert
 		}
-		r := roughly(t, func(r *rough, conn net.Conn) { answering("HTTP/1.1 200 OK\r\n\r\n", "")(r, tls.Server(conn, config)) })
+		r := roughly(t, func(r *rough, conn net.Conn) {
+			answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "")(r, tls.Server(conn, config))
+		})
 		return strings.Replace(r.url, "http:", "https:", 1)
 	}
 	ca := `, "tls": {"ca_file": "` + a.Cert("ca") + `", "server_name": `

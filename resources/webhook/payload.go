@@ -95,11 +95,11 @@ func standard(e *events.Event) ([]byte, error) {
 func binary(e *events.Event, h http.Header) error {
 	var wrong error
 	set := func(name, value string) {
-		if name = "Ce-" + name; !resources.IsToken(name) {
+		switch {
+		case !resources.IsToken(name):
 			wrong = fmt.Errorf("its extension %q can't be the name of a header", name)
-		}
-		if value != "" {
-			h.Set(name, percent(value))
+		case value != "":
+			h.Set("Ce-"+name, percent(value))
 		}
 	}
 	set("specversion", "1.0")
