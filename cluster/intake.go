@@ -87,10 +87,11 @@ func nodeText(n Node) []byte {
 
 // credit returns how many more claims this node may put on a node's present intake lease, besides those it has under way: its
 // part, among all who may, of what the lease still takes. Parts of less than one are rounded up, or nobody could; the
-// quota is then overdrawn by no more than the nodes there are.
+// quota is then overdrawn by no more than the nodes there are. It is 0 for a node whose intake lease has been found gone, until it names another:
+// each try would stop a runner for nothing.
 func (v *view) credit(p *peer) int {
 	left := p.Intake.Quota - p.onIntake
-	if left <= 0 {
+	if left <= 0 || p.shut == p.rev {
 		return 0
 	}
 	return max(1, left/max(1, len(v.members)-1))

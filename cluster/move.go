@@ -1,6 +1,9 @@
 package cluster
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 const (
 	// maxMoving is how many resources a node has between two holders at once.
@@ -159,7 +162,7 @@ func (l *Loop) handOff(h *hold) {
 	}
 	h.busy = true
 	h.spent = max(h.spent, h.epoch)
-	key := h.key
+	key, seen := h.key, to.rev
 	l.post(request{
 		op: Op{
 			If:    []Guard{{ClaimPath(key), h.epoch}, {NodePath(to.id), to.rev}},
@@ -174,6 +177,9 @@ func (l *Loop) handOff(h *hold) {
 					l.landing = append(l.landing, landed{to, ans.Rev})
 					l.lend(to, 1)
 				}
+			}
+			if errors.Is(err, ErrLeaseNotFound) {
+				to.shut = seen
 			}
 			l.unmove(h)
 			l.resume(h, err)

@@ -87,6 +87,7 @@ type peer struct {
 	targets  int    // homeless resources targeted at it
 	live     int    // resources held by it that somebody should hold
 	onIntake int    // claims on its present intake lease
+	shut     int64  // revision of its key at which the lease named there was found gone: nothing is put on that any more
 	guests   int    // resources held by it that have an origin
 	held     list   // claims on its leases
 	wanted   list   // unclaimed resources that it is to claim
