@@ -49,7 +49,11 @@ func (l *Loop) touch(h *hold) {
 
 // bid claims what the plan says is this node's to claim.
 func (l *Loop) bid(now Instant) {
-	limit := maxRequests*MaxCommit - l.out.queued - l.out.flying*MaxCommit
+	limit := l.pace()*MaxCommit - l.out.queued - l.out.flying*MaxCommit
+	behind := now.Sub(l.view.fresh) > l.term.timing.useful/2
+	if behind {
+		limit = min(limit, MaxCommit)
+	}
 	if limit <= 0 || now < l.bidPause {
 		return
 	}
@@ -69,6 +73,9 @@ func (l *Loop) bid(now Instant) {
 	}
 	if sent > 0 {
 		l.tell(Event{Type: BidsSent, Count: sent})
+	}
+	if behind {
+		l.bidPause = now.Add(behindPause)
 	}
 }
 
