@@ -55,7 +55,9 @@ func deleteClaims(c *campaign, _ card, chance *rand.Rand) (func() error, error) 
 			return nil, fmt.Errorf("delete claim: %w", err)
 		}
 		if response.Deleted == 1 {
-			o.back, o.rev, o.write.lease = lease.Boottime(), response.Header.Revision, cluster.LeaseID(response.PrevKvs[0].Lease)
+			was := response.PrevKvs[0]
+			o.back, o.rev = lease.Boottime(), response.Header.Revision
+			o.write = write{cluster.LeaseID(was.Lease), was.ModRevision}
 			c.own[k.String()] = append(c.own[k.String()], o)
 		}
 	}

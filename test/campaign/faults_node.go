@@ -147,16 +147,17 @@ func revokeNodeLease(c *campaign, card card, _ *rand.Rand) (func() error, error)
 	return nil, c.revoke(lease)
 }
 
-// nodeLease returns the lease that a node's key is on.
+// nodeLease returns the lease that a node's key is on, once it is there: what was made before may have the node begin a new term.
 func (c *campaign) nodeLease(id string) (cluster.LeaseID, error) {
 	response, err := retried(c, func(ctx context.Context, client *clientv3.Client) (*clientv3.GetResponse, error) {
-		return client.Get(ctx, c.fleet.Prefix+cluster.NodePath(id))
+		response, err := client.Get(ctx, c.fleet.Prefix+cluster.NodePath(id))
+		if err == nil && len(response.Kvs) == 0 {
+			err = errors.New("it has no key")
+		}
+		return response, err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("read node %s: %w", id, err)
-	}
-	if len(response.Kvs) == 0 {
-		return 0, fmt.Errorf("read node %s: it has no key", id)
 	}
 	return cluster.LeaseID(response.Kvs[0].Lease), nil
 }

@@ -55,7 +55,7 @@ func (c *campaign) hand(number int, cards []card) {
 	for _, card := range cards {
 		least = max(least, card.least)
 	}
-	if fatal {
+	if fatal && err == nil {
 		c.rest(since, least)
 		last := len(heals) - 1 // what is fatal was made last
 		since, least = time.Now(), 0

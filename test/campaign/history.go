@@ -47,7 +47,7 @@ const (
 	done
 	undone   // its guards did not hold
 	refused  // nothing was done, and nothing of the claim is told by that
-	vanished // the claim went with its lease, or by hand: nobody asked what it was
+	vanished // the claim went with its lease, or by hand, whatever its revision was; etcd told afterwards
 )
 
 // logged is a line of a node's log, as far as it matters here. See lease/trace.go.

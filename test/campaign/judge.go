@@ -4,7 +4,6 @@ package campaign
 
 import (
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/drm-cluster/drm/test/recorder"
@@ -29,9 +28,8 @@ type violation struct {
 	err   error
 }
 
-// judge gathers violations. Its methods may be called concurrently.
+// judge gathers violations. Its methods are for the test's goroutine.
 type judge struct {
-	mu         sync.Mutex
 	violations []violation
 	frozen     map[string][]freeze // by node
 	excused    int                 // overlaps that a frozen node can't help
@@ -47,16 +45,10 @@ const waking = time.Second
 func newJudge() *judge { return &judge{frozen: map[string][]freeze{}} }
 
 func (j *judge) violated(check string, err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	j.violations = append(j.violations, violation{check, err})
 }
 
-func (j *judge) broken() []violation {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.violations
-}
+func (j *judge) broken() []violation { return j.violations }
 
 func (j *judge) froze(node string) { j.frozen[node] = append(j.frozen[node], freeze{from: time.Now()}) }
 func (j *judge) woke(node string)  { j.frozen[node][len(j.frozen[node])-1].woken = time.Now() }

@@ -57,7 +57,7 @@ func step(state, input, output any) (bool, any) {
 		}
 		return o.others || o.found.rev != w.expected, r.at(o.found.rev)
 	case vanished:
-		if r.lease == 0 || r.lease != w.lease || o.rev <= r.last {
+		if r.lease != w.lease || !r.is(w.expected) || o.rev <= max(r.last, w.expected) {
 			return false, r
 		}
 		return true, register{last: o.rev}
@@ -81,7 +81,7 @@ func (o *operation) String() string {
 	what := fmt.Sprintf("%s: put on %s if %d", o.by, o.write.lease, o.write.expected)
 	switch {
 	case o.outcome == vanished:
-		return fmt.Sprintf("it vanished from %s at %d", o.write.lease, o.rev)
+		return fmt.Sprintf("what was put on %s at %d vanished at %d", o.write.lease, o.write.expected, o.rev)
 	case o.write.lease == 0:
 		what = fmt.Sprintf("%s: delete if %d", o.by, o.write.expected)
 	}
@@ -151,7 +151,7 @@ func accountFor(resource string, ops []*operation, changes []change) ([]*operati
 			errs = append(errs, fmt.Errorf("%s: it is on lease %s at %d, and %v", resource, c.lease, c.rev, o))
 		case c.lease == 0 && o == nil:
 			ops = append(ops, &operation{
-				by: "etcd", back: c.seen, write: write{lease: before.lease}, outcome: vanished, rev: c.rev,
+				by: "etcd", back: c.seen, write: write{before.lease, before.rev}, outcome: vanished, rev: c.rev,
 			})
 		}
 		if c.lease != 0 && c.version != 1 && c.version != before.version+1 {

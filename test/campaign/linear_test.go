@@ -35,8 +35,11 @@ func TestLinearizable(t *testing.T) {
 			op(1, 2, write{10, 0}, done, 5), op(1, 3, write{20, 0}, done, 6),
 		}, false},
 		"a claim is won again when its lease has expired": {[]*operation{
-			op(1, 2, write{10, 0}, done, 5), op(0, 9, write{10, 0}, vanished, 6), op(3, 4, write{20, 0}, done, 7),
+			op(1, 2, write{10, 0}, done, 5), op(0, 9, write{10, 5}, vanished, 6), op(3, 4, write{20, 0}, done, 7),
 		}, true},
+		"it expired before it was won": {[]*operation{
+			op(5, 6, write{10, 0}, done, 5), op(0, 4, write{10, 5}, vanished, 6),
+		}, false},
 		"it was seen to be there after it had been won by somebody else": {[]*operation{
 			op(1, 2, write{10, 0}, done, 5), op(3, 4, write{20, 5}, done, 6), op(5, 6, write{30, 0}, undone, 0).saw(5, 10),
 		}, false},
