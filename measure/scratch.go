@@ -157,6 +157,9 @@ func (s *Scratch) Keys(ctx context.Context) (int64, error) {
 func (s *Scratch) Clean(ctx context.Context) error {
 	var errs []error
 	for _, id := range s.leases { // with their keys, a thousand at a time
+		if ctx.Err() != nil {
+			break // one error says it for all
+		}
 		if _, err := s.Client.Revoke(ctx, id); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
 			errs = append(errs, fmt.Errorf("revoke lease: %w", err))
 		}
