@@ -67,7 +67,7 @@ func TestExpressionsEvaluate(t *testing.T) {
 }
 
 // No expression takes more than a moment, whatever it is evaluated on. Seen to fail (the third runs for hours)
-// without loops, and (the last two) with the optimizer on.
+// without loops, and with the optimizer on.
 func TestExpressionsEnd(t *testing.T) {
 	begin := time.Now()
 	for _, text := range []string{

@@ -74,3 +74,12 @@ func (s *server) all(header string) []string {
 	}
 	return values
 }
+
+// Of an answer no more is read than is of use. Seen to fail without maxAnswer.
+func TestAnswerIsBounded(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) })
+	a, err := open(t, s.URL, "", resources.Network{}).hello(t.Context())
+	if err != nil || len(a.Body) != 64<<10 {
+		t.Errorf("%d bytes, %v", len(a.Body), err)
+	}
+}

@@ -68,9 +68,6 @@ func (p *Poster) do(ctx context.Context, r request) (*Answer, error) {
 	}
 	resp, err := p.transport.RoundTrip(req)
 	if err != nil {
-		if cause := resources.Cause(ctx); cause != nil {
-			err = cause // more telling than that a context has ended
-		}
 		return nil, p.failed(r.url, err, sent.Load())
 	}
 	defer resp.Body.Close()

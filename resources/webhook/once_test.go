@@ -107,7 +107,7 @@ func frames(t *testing.T, respond func(f *http2.Framer, stream uint32, n int64))
 }
 
 // With HTTP/2 a server may say that it has not looked at a request, and net/http sends it again by itself. None of ours goes twice,
-// whatever the server says of it. Seen to fail (two, for all but INTERNAL_ERROR) with a body that can be rewound.
+// whatever the server says of it. Seen to fail (it comes again and again) with a body that can be rewound.
 func TestHTTP2Once(t *testing.T) {
 	for name, respond := range map[string]func(f *http2.Framer, stream uint32, n int64){
 		"GOAWAY":         func(f *http2.Framer, _ uint32, _ int64) { _ = f.WriteGoAway(0, http2.ErrCodeNo, nil) },
@@ -142,7 +142,8 @@ func (c *clocked) Err() error {
 }
 
 // Once trust is over by the clock no request is completed, also when that was noticed nowhere; and before it was begun, none is. Seen
-// to fail (it arrives) without the question in body.Read, and (a connection is made) without the one at the start of do.
+// to fail (it arrives) without the question in body.Read, and with the timeout a context of the usual kind; and (a connection is made) without
+// the question at the start of do.
 func TestTrustEndsByTheClock(t *testing.T) {
 	ctx := &clocked{Context: t.Context()}
 	a := certtest.New(t, t.TempDir())

@@ -75,7 +75,7 @@ func TestTransform(t *testing.T) {
 }
 
 // An event of which no request can be made is told apart from one that was refused: nothing is sent, and sending it again is
-// of no use. Seen to fail (a request comes) with the size looked at after the transform only when there is one.
+// of no use. Seen to fail (a request comes) with max_payload not asked about what a transform gave.
 func TestUnfit(t *testing.T) {
 	odd := func(change func(*events.Event)) events.Event {
 		e := order()
