@@ -64,11 +64,22 @@ func deleteClaims(c *campaign, _ card, chance *rand.Rand) (func() error, error) 
 	return nil, nil
 }
 
+// churned is how the ids of resources begin that come and go.
+const churned = "churn-"
+
+// tidy removes what churn has put once more: a put that was given up may be done yet when the leader that it was sent to wakes up.
+func (c *campaign) tidy() error {
+	_, err := retried(c, func(ctx context.Context, client *clientv3.Client) (*clientv3.DeleteResponse, error) {
+		return client.Delete(ctx, c.fleet.Prefix+cluster.ResourcePath(key(churned)), clientv3.WithPrefix())
+	})
+	return err
+}
+
 // churn puts many more resources, changes all, and removes what it has put.
 func churn(c *campaign, _ card, chance *rand.Rand) (func() error, error) {
 	var more []string
 	for i := range 10 * resources {
-		more = append(more, fmt.Sprintf("churn-%d", i))
+		more = append(more, fmt.Sprintf("%s%d", churned, i))
 	}
 	half := len(more) / 2
 	other := fmt.Sprintf(`, "subscribe": ["%d"]`, chance.Uint32())

@@ -122,6 +122,7 @@ func (c *campaign) recover() {
 	for again := true; again; again = !c.allRun() { // one that was frozen may be ended by its supervisor a moment after it woke up
 		since := time.Now()
 		c.must(c.keepUp())
+		c.must(c.tidy())
 		if c.untilCalm("its end", since, 0, rejoining) != nil {
 			return
 		}
