@@ -154,6 +154,9 @@ byte ackAge[NL];
 byte since[TERMS * RES]; /* ticks for which it has been seen unclaimed */
 #endif
 bool stuck; bool mute; bool meddled;
+#ifdef LISTSAFTER
+byte rest;
+#endif
 byte crashes = CRASHES; byte timeouts = TIMEOUTS; byte doubles = DOUBLES; byte relists = RELISTS; byte leaders = LEADERS;
 byte falseAcks = FALSEACKS; byte deletions = DELETIONS; byte releases = RELEASES; byte leaves = LEAVES; byte moves = MOVES;
 byte sticks = STICKS; byte mutes = MUTES;
@@ -577,6 +580,9 @@ end:
        :: else -> break
        od;
        if :: stale > 0 -> stale-- :: else fi;
+#ifdef LISTSAFTER
+       if :: rest > 0 -> rest-- :: else fi;
+#endif
        i = 0; j = 0
      }
   od
@@ -585,13 +591,13 @@ end:
 #ifdef SETTLED          /* what is deleted by hand is a claim that all have seen, and no bid is on its way */
 #define SENT(m) (qKind[m] == BID && qState[m] == 1)
 #define BIDSENT (SENT(0) || SENT(1) || SENT((TERMS - 1)) || SENT(TERMS) || SENT((TERMS + 1)) || SENT((2 * TERMS - 1)))
-#define KNOWS(n, r) (phase[n] != UP || TERMOF(claim[r] - 1) == n || wClaim[C(n, r)] == claim[r])
+#define KNOWS(n, r) (phase[n] == NEW || phase[n] >= OVER || TERMOF(claim[r] - 1) == n || wClaim[C(n, r)] == claim[r])
 #define MAYDELETE(r) (!BIDSENT && KNOWS(0, r) && KNOWS(1, r) && KNOWS((TERMS - 1), r))
 #else
 #define MAYDELETE(r) true
 #endif
-#ifdef LISTSAFTER       /* nobody lists before the wait is over */
-#define MAYLIST (!meddled || wait[C(0, 0)] == 0 && wait[C(1, 0)] == 0 && seen[0] == rev && seen[1] == rev)
+#ifdef LISTSAFTER       /* nobody lists before the wait is over, counted from the deletion */
+#define MAYLIST (!meddled || rest == 0)
 #else
 #define MAYLIST true
 #endif
@@ -894,6 +900,9 @@ inline neverCommit(n) { d_step { qState[TERMS + n] == 1 -> clear(TERMS + n) } }
 inline deleteByHand(r) {
   d_step {
     deletions > 0 && claim[r] != 0 && rev < MAXREV && MAYDELETE(r) -> deletions--; meddled = 1;
+#ifdef LISTSAFTER
+    rest = WAIT;
+#endif
     rev++; claim[r] = 0; claimRev[r] = 0; logClaim[rev * RES + r] = 1
   }
 }
@@ -947,7 +956,11 @@ init {
        seen[i] = 2; vKey[N(i, 0)] = KEY(0, 0, 0); vKey[N(i, 1)] = KEY(1, 0, 0); vKeyRev[N(i, 0)] = 1; vKeyRev[N(i, 1)] = 2; i++
     :: else -> break
     od;
-    rev = 2; i = 0; j = 0
+    rev = 2; i = 0; j = 0;
+#ifdef ALONE            /* B has gone, and all know it */
+    endTerm(1, DEAD); key[1] = 0; keyRev[1] = 0; vKey[N(0, 1)] = 0; vKeyRev[N(0, 1)] = 0;
+    do :: j < K -> alive[L(1, j)] = 0; rem[L(1, j)] = 0; j++ :: else -> break od; j = 0
+#endif
   }
   atomic {
     run store(); run clock(); run faults();
