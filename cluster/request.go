@@ -14,8 +14,8 @@ const (
 	// since they could not prove their views fresh.
 	maxBidding = 24
 	// behindPause is how long a node whose view is a quarter of a TTL behind waits after each Commit with bids: what it claims only
-	// adds to what it has not heard of yet, and at half a TTL its renewals end.
-	behindPause = time.Second
+	// adds to what it has not heard of yet, and at half a TTL its renewals end. With a longer pause others would take it for late.
+	behindPause = leastLate / 2
 	// retryPause is how long a hold waits after a request about it went wrong.
 	retryPause = 250 * time.Millisecond
 )
