@@ -57,8 +57,8 @@ func fares(info *cluster.ResourceInfo, status cluster.Record) *statusAnswer {
 	if json.Unmarshal(status.Value, &trouble) != nil {
 		return nil
 	}
-	// Older epochs' troubles are history: whoever holds the resource now has not written yet.
-	if info.State == stateHeld && trouble.Epoch == info.Epoch {
+	// Whoever holds the resource now may not have written yet.
+	if info.State == stateHeld && trouble.Of(*info) {
 		info.State, info.Error = trouble.State, trouble.Error
 	}
 	return &statusAnswer{trouble, trouble.Epoch, trouble.SpecRev}

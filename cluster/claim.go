@@ -8,6 +8,9 @@ import (
 // touched is told by the view of every newer record of a resource or its claim. It only notes; settle acts.
 func (l *Loop) touched(s *slot, rec Record) {
 	h := l.holds[s.key]
+	if h == nil && rec.Deleted {
+		l.tidy(s)
+	}
 	if h == nil {
 		if l.term == nil || s.lease == 0 || s.lease.Term() != l.term.id || l.term.index[s.lease] == nil {
 			return
@@ -144,17 +147,14 @@ func (l *Loop) read(h *hold) {
 // learn takes in what readsOf named.
 func (l *Loop) learn(h *hold, records []Record) {
 	for _, rec := range records { // in the order of readsOf
-		if rec.Deleted {
-			continue
-		}
-		switch rec.Path {
-		case ResourcePath(h.key):
-			l.offer(h, rec.Value, rec.Rev)
-		case StatusPath(h.key):
+		switch {
+		case rec.Path == StatusPath(h.key):
 			h.recall(rec, l.cfg.Clock())
-			if h.retryAt != 0 {
-				l.later(h, h.retryAt) // nothing else would have it looked at then
+			if h.trouble.retryAt != 0 {
+				l.later(h, h.trouble.retryAt) // nothing else would have it looked at then
 			}
+		case !rec.Deleted:
+			l.offer(h, rec.Value, rec.Rev)
 		}
 	}
 	l.touch(h)
@@ -206,17 +206,13 @@ func (l *Loop) rewrite(h *hold) {
 
 // release gives a claim back that nobody is to run: the resource was removed or paused, or can't run here.
 func (l *Loop) release(h *hold, why error) {
-	if h.note.writing {
-		return // it would outlive the claim, or be refused together with its deletion; its answer settles the hold again
+	if !l.clearNote(h) {
+		return // what is noted would outlive the claim; the answer settles the hold again
 	}
 	h.busy = true
 	h.spent = max(h.spent, h.epoch)
-	guard := []Guard{{ClaimPath(h.key), h.epoch}}
-	for _, path := range h.note.written(h.key) {
-		l.post(request{op: Op{If: guard, Path: path, Delete: true}, then: func(Result, Answer, error) {}})
-	}
 	l.post(request{
-		op: Op{If: guard, Path: ClaimPath(h.key), Delete: true},
+		op: Op{If: []Guard{{ClaimPath(h.key), h.epoch}}, Path: ClaimPath(h.key), Delete: true},
 		then: func(res Result, _ Answer, err error) {
 			if res.Done {
 				l.tell(Event{Type: Released, Key: h.key, Reason: why.Error()})

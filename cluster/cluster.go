@@ -63,8 +63,8 @@ func (l *LeaseID) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Node is what a node says of itself under nodes/<id>. It changes at most when the node leaves, is drained or names a
-// new intake lease, because its mod revision guards every hand-off to it.
+// Node is what a node says of itself under nodes/<id>. It changes at most when the node leaves, is drained, names a
+// new intake lease or, once a minute, finds itself ailing, because its mod revision guards every hand-off to it.
 type Node struct {
 	ID       string            `json:"-"`
 	Term     TermID            `json:"term"`
@@ -75,6 +75,7 @@ type Node struct {
 	Kinds    []string          `json:"kinds"`
 	Capacity *int64            `json:"capacity,omitempty"` // sum of resource weights; nil: no limit
 	Weight   int64             `json:"weight"`             // share of the load, 1..MaxWeight
+	Ailing   *Ailing           `json:"ailing,omitempty"`   // why Weight is less than it was set to; nil: it isn't
 	Address  string            `json:"address,omitempty"`  // host:port of its HTTP listener
 	TTL      Duration          `json:"ttl"`
 	Intake   Intake            `json:"intake"`
@@ -86,6 +87,9 @@ type Node struct {
 // MaxWeight is the greatest weight of a node or a resource. With it, every comparison of loads by
 // weight fits into 64 bits for up to 2^43 units of load.
 const MaxWeight = 1000
+
+// StandardWeight is a node's weight unless it is told another: it leaves room for a node to ask for less (see Ailing).
+const StandardWeight = 100
 
 // Room returns the node's capacity, math.MaxInt64 when it has no limit.
 func (n *Node) Room() int64 {

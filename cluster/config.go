@@ -47,7 +47,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("configure node: %w", err)
 	}
 	if c.Self.Weight == 0 {
-		c.Self.Weight = 1
+		c.Self.Weight = StandardWeight
 	}
 	orDefault(&c.TTL, 8*time.Second)
 	orDefault(&c.ElectionTimeout, time.Second)

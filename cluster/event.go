@@ -22,7 +22,9 @@ const (
 	Started     EventType = "started"      // Key, Epoch, Reason, Gap: time without a runner, if known
 	Stopped     EventType = "stopped"      // Key, Epoch, Reason (moving, changed, unwanted, lost, fenced, failed, done, leaving), Gap: time to stop
 	Failed      EventType = "failed"       // Key, Epoch, Err, Count: failures in a row
-	Quarantined EventType = "quarantined"  // Key, Err: not run until its spec changes
+	Quarantined EventType = "quarantined"  // Key, Err: not run until its spec is put again
+	Tried       EventType = "tried"        // Key, Node, Reason (well, failed): how it fares there what failed here
+	Ailed       EventType = "ailing"       // Count: the weight asked for now; Err: why it is less than was set, nil when it isn't any more
 	Invalid     EventType = "invalid"      // Key, Err: a new spec was refused; the last good one runs on
 	HandedOff   EventType = "handed off"   // Key, Epoch (of the new claim), Node (the next holder)
 	Released    EventType = "released"     // Key, Reason
@@ -71,11 +73,13 @@ type Stats struct {
 	Leaving   bool                      // the node hands off what it holds, or has done so
 	Trust     time.Duration             // least remaining over all leases of the term, at At
 	Leases    int                       // leases of the term
-	Nodes     map[string]int            // by state: ready, leaving, cordoned, draining
+	Nodes     map[string]int            // by state: ready, ailing, leaving, cordoned, draining
 	Resources map[string]int            // in the cluster, by kind
 	Held      map[string]map[string]int // here, by kind and state
 	Unheld    map[string]Unheld         // in the cluster, by reason
 	Invalid   map[string]int            // specs held here that were refused, by kind
+	Troubled  map[string]int            // held here with something wrong, by kind
+	Part      float64                   // of its weight that the node asks for: 1, or less while it is ailing; 0 between terms
 }
 
 // Unheld counts resources without a holder for one reason.

@@ -24,18 +24,17 @@ type hold struct {
 	changed  bool            // a newer good spec waits for the run to end
 	searched bool            // for a last good spec in the store
 
-	run      *run
-	origin   string    // the node that handed it off as it left; "": none
-	stopped  time.Time // when its last run had returned, by the wall clock
-	busy     bool      // a guarded write about the claim is under way
-	pauseTo  Instant   // no request before this, since the last one went wrong
-	failures int
-	retryAt  Instant // no run before this, since the last one failed
-	trouble  error   // why the last run ended, until one goes well
-	to       *peer   // the node it is on its way to; nil: it stays
-	chosen   bool    // to move, as soon as there is room for it: in Loop.moves
-	queued   bool    // in Loop.dirty
-	note     note
+	run     *run
+	origin  string    // the node that handed it off as it left; "": none
+	stopped time.Time // when its last run had returned, by the wall clock
+	busy    bool      // a guarded write about the claim is under way
+	pauseTo Instant   // no request before this, since the last one went wrong
+	trouble trouble
+	to      *peer // the node it is on its way to; nil: it stays
+	chosen  bool  // to move, as soon as there is room for it: in Loop.moves
+	trial   bool  // the move is to see whether another node does better
+	queued  bool  // in Loop.dirty
+	note    note
 }
 
 // gap is when a resource was last known to have lost its runner, to measure how long it had none.
@@ -164,7 +163,7 @@ func (l *Loop) begin(h *hold, now Instant) {
 		l.read(h)
 	case h.refused.state == stateInvalid && h.spec == nil && !h.searched:
 		l.readGood(h)
-	case h.blocked() || now < h.retryAt:
+	case h.blocked() || now < h.trouble.retryAt:
 	case l.emptying() && h.slot.target != nil:
 		// It waits for pump to hand it off; a new run would only be stopped again.
 	case h.epoch <= h.spent:
@@ -216,10 +215,12 @@ func (l *Loop) offer(h *hold, spec []byte, rev int64) {
 		l.keepSpec(h)
 		return
 	}
-	h.changed = h.changed || h.run != nil && !sameWork(h.spec, spec)
+	// A spec put again while it is in trouble asks for it to be tried again now.
+	_, failing := h.failing()
+	h.changed = h.changed || h.run != nil && (failing || !sameWork(h.spec, spec))
 	h.spec, h.specRev = append(json.RawMessage{}, spec...), rev
 	h.refused = refusal{}
-	h.failures, h.retryAt, h.trouble = 0, 0, nil
+	h.trouble = trouble{}
 	l.touch(h)
 }
 

@@ -17,7 +17,7 @@ type ClusterInfo struct {
 // NodeInfo is one node in a ClusterInfo.
 type NodeInfo struct {
 	ID    string `json:"id"`
-	State string `json:"state"` // ready, leaving, cordoned, draining, gone (its claims have not expired yet)
+	State string `json:"state"` // ready, ailing, leaving, cordoned, draining, gone (its claims have not expired yet)
 	Held  int    `json:"held"`
 	Load  int64  `json:"load"`
 	// Cordon is what an operator says of the node, nil for nothing.
@@ -60,8 +60,13 @@ type Status struct {
 	Epoch    int64     `json:"epoch"`
 	State    string    `json:"state"` // the runner's word, or: failed, quarantined, invalid, done
 	Error    string    `json:"last_error"`
-	Attempts int       `json:"attempts,omitempty"`
+	Attempts int       `json:"attempts,omitempty"` // in vain, in a row
 	Since    time.Time `json:"since"`
 	NextTry  time.Time `json:"next_try,omitzero"`
 	SpecRev  int64     `json:"spec_revision,omitempty"` // the spec that the trouble is with
+	// Tried are the nodes on which it went wrong again and again, in order.
+	Tried []string `json:"tried,omitempty"`
 }
+
+// Of tells whether the status is its present holder's: what an earlier one wrote is history.
+func (s *Status) Of(info ResourceInfo) bool { return info.Holder != "" && s.Node == info.Holder }

@@ -105,7 +105,7 @@ func (v *view) unheldLists(yield func(reason string, l *list)) {
 // gauges counts nodes by state, resources by kind and those without a holder by reason. It doesn't look at each of them, and
 // takes what a dead node has claims on for waiting, though nobody may have room for it.
 func (v *view) gauges(now Instant, wall time.Time) (nodes, resources map[string]int, unheld map[string]Unheld) {
-	nodes = map[string]int{stateReady: 0, stateLeaving: 0, stateCordoned: 0, stateDraining: 0}
+	nodes = map[string]int{stateReady: 0, stateLeaving: 0, stateCordoned: 0, stateDraining: 0, stateAiling: 0}
 	for _, p := range v.members {
 		nodes[p.state()]++
 	}
@@ -146,7 +146,8 @@ const (
 	stateLeaving  = "leaving"
 	stateCordoned = "cordoned"
 	stateDraining = "draining"
-	stateGone     = "gone" // its claims have not ended yet
+	stateAiling   = "ailing" // ready, but asks for less than its weight, since what runs elsewhere fails there
+	stateGone     = "gone"   // its claims have not ended yet
 )
 
 func (p *peer) state() string {
@@ -159,6 +160,8 @@ func (p *peer) state() string {
 		return stateDraining
 	case p.cordoned:
 		return stateCordoned
+	case p.Ailing != nil:
+		return stateAiling
 	}
 	return stateReady
 }

@@ -37,7 +37,7 @@ func (l *Loop) renewIntake(now Instant) {
 // in each turn, would cost more than to start them.
 func (l *Loop) unstarted(c *lease, now Instant) bool {
 	waits := func(h *hold) bool {
-		return h.lease == c && h.run == nil && !h.blocked() && now >= h.retryAt && l.holds[h.key] == h
+		return h.lease == c && h.run == nil && !h.blocked() && now >= h.trouble.retryAt && l.holds[h.key] == h
 	}
 	if l.slowest != nil && waits(l.slowest) {
 		return true

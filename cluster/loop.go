@@ -70,6 +70,8 @@ type life struct {
 	probing   bool
 	bidPause  Instant
 	looked    Instant // when conditions were last looked at
+	trials    trials
+	health    health
 
 	askPause Instant // no lease, probe or word about this node is asked for before this
 }

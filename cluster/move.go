@@ -77,7 +77,9 @@ func (l *Loop) pump(now Instant) {
 			}
 			queue = queue[1:]
 			h.chosen = false
-			if !void {
+			if void {
+				h.trial = false
+			} else {
 				l.send(h, to, now)
 			}
 		}
@@ -101,7 +103,7 @@ func (l *Loop) chooseAll(now Instant) {
 func (l *Loop) unchoose() {
 	for _, queue := range l.moves {
 		for _, m := range queue {
-			m.hold.chosen = false
+			m.hold.chosen, m.hold.trial = false, false
 		}
 	}
 	clear(l.moves)
@@ -129,7 +131,7 @@ func (l *Loop) unmove(h *hold) {
 	if h.to != nil {
 		l.lend(h.to, -1)
 		l.underWay--
-		h.to = nil
+		h.to, h.trial = nil, false
 	}
 }
 
@@ -173,6 +175,9 @@ func (l *Loop) handOff(h *hold) {
 		then: func(res Result, ans Answer, err error) {
 			if res.Done {
 				l.tell(Event{Type: HandedOff, Key: key, Epoch: ans.Rev, Node: to.id})
+				if h.trial {
+					l.trials.begin(h, to, l.cfg.Clock())
+				}
 				if h.to != nil { // the watch has not told of it yet
 					l.landing = append(l.landing, landed{to, ans.Rev})
 					l.lend(to, 1)

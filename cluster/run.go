@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -61,7 +60,7 @@ func (l *Loop) start(h *hold, now Instant) {
 	h.lease.live.Add(1)
 	claim := Claim{
 		Key: h.key, Spec: h.spec, Epoch: h.epoch, Node: l.cfg.Self.ID, Held: checked(held),
-		Report: func(c Condition) { r.condition.Store(&c) },
+		Past: h.trouble.past, Report: func(c Condition) { r.condition.Store(&c) },
 	}
 	runner := l.cfg.Runners[h.key.Kind]
 	l.running.Go(func() {
@@ -91,12 +90,6 @@ func (l *Loop) stop(h *hold, why error, now Instant) {
 	}
 }
 
-const (
-	restartFirst = time.Second
-	restartMost  = time.Minute
-	steadyAfter  = time.Minute // a run that lasted this long was a success, whatever ended it
-)
-
 // finished takes a run back whose runner has returned. From here on its epoch is spent.
 func (l *Loop) finished(r *run, now Instant) {
 	h := r.hold
@@ -110,40 +103,14 @@ func (l *Loop) finished(r *run, now Instant) {
 		e.Gap = now.Sub(r.stopAt)
 	}
 	l.tell(e)
+	h.trouble.past = nil
+	if c := r.condition.Load(); c != nil && c.Err != nil && !errors.Is(cause, ErrChanged) {
+		h.trouble.past = c
+	}
 	if cause == nil {
 		l.judge(h, r, now)
 	}
 	l.touch(h)
-}
-
-// judge decides what becomes of a resource whose runner ended by itself.
-func (l *Loop) judge(h *hold, r *run, now Instant) {
-	switch {
-	case r.err == nil:
-		h.refuse(stateDone, nil)
-	case IsPermanent(r.err):
-		h.refuse(stateQuarantined, r.err)
-		l.tell(Event{Type: Quarantined, Key: h.key, Err: r.err})
-	default:
-		if now.Sub(r.started) >= steadyAfter {
-			h.failures = 0
-		}
-		h.failures++
-		h.retryAt = now.Add(restartPause(h.failures))
-		l.later(h, h.retryAt)
-		h.trouble = r.err
-		l.tell(Event{Type: Failed, Key: h.key, Epoch: r.epoch, Err: r.err, Count: h.failures})
-	}
-}
-
-// restartPause draws from the whole range up to a doubling bound (full jitter), so that what failed together
-// doesn't come back together. See "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
-func restartPause(failures int) time.Duration {
-	bound := restartMost
-	if failures < 7 {
-		bound = min(bound, restartFirst<<failures)
-	}
-	return rand.N(bound) + time.Millisecond
 }
 
 func stopReason(cause, err error) string {

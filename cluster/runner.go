@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 )
 
 // Runner runs the resources of one kind. A node calls its methods concurrently, for many resources.
@@ -31,6 +32,9 @@ type Claim struct {
 	// move, to change or to go, ctx ends and Held goes on until Run returns, for which that waits: what has been begun and must not be
 	// cut off, such as a request that was sent and not answered yet, may be finished under it. Its Err asks the clock, as that of ctx.
 	Held context.Context
+	// Past is how the run before fared, here or on another node, if it was in trouble; nil if it wasn't. A runner that waits between
+	// attempts goes on from there: moving is no reason to begin anew.
+	Past *Condition
 	// Report tells how the resource fares; it may be called at any time from any goroutine and doesn't block.
 	Report func(Condition)
 }
@@ -39,6 +43,9 @@ type Claim struct {
 type Condition struct {
 	State string // a bounded set per kind, such as "connecting", "connected"; used as a metric label
 	Err   error  // the trouble, nil when all is well; must not hold secrets
+	// Of a runner that tries again by itself: how often in a row it has tried in vain, and when it does so next.
+	Attempts int
+	NextTry  time.Time
 }
 
 // Permanent marks an error that no node can get past until the spec changes.

@@ -19,15 +19,17 @@ func (l *Loop) publishStats(now Instant) {
 	l.published = now
 	last := l.stats.Load()
 	s := Stats{
-		At: time.Now(), Rev: l.view.rev, Planned: l.planned, Leaving: l.leaving, Held: last.Held, Invalid: last.Invalid,
+		At: time.Now(), Rev: l.view.rev, Planned: l.planned, Leaving: l.leaving,
+		Held: last.Held, Troubled: last.Troubled, Invalid: last.Invalid,
 	}
 	if l.registered {
 		s.Term, s.Trust, s.Leases = l.term.id, l.term.remaining(now), len(l.term.all())
+		s.Part = float64(l.weight()) / float64(l.cfg.Self.Weight)
 	}
 	s.Nodes, s.Resources, s.Unheld = l.view.gauges(now, s.At)
 	if len(l.holds) <= fewHolds || now.Sub(l.counted) >= lookEvery {
 		l.counted = now
-		s.Held, s.Invalid = l.count()
+		l.count(&s)
 	}
 	l.stats.Store(&s)
 }
@@ -36,20 +38,22 @@ func (l *Loop) publishStats(now Instant) {
 // thousand took a quarter of a processor.
 const fewHolds = 1000
 
-// count counts what is held here, by kind and state, and the specs refused, by kind.
-func (l *Loop) count() (held map[string]map[string]int, invalid map[string]int) {
-	held, invalid = map[string]map[string]int{}, map[string]int{}
+// count counts what is held here, by kind and state, and by kind what has trouble and the specs refused.
+func (l *Loop) count(s *Stats) {
+	s.Held, s.Troubled, s.Invalid = map[string]map[string]int{}, map[string]int{}, map[string]int{}
 	for _, h := range l.holds {
-		state, _ := h.condition()
-		if held[h.key.Kind] == nil {
-			held[h.key.Kind] = map[string]int{}
+		c := h.condition()
+		if s.Held[h.key.Kind] == nil {
+			s.Held[h.key.Kind] = map[string]int{}
 		}
-		held[h.key.Kind][state]++
+		s.Held[h.key.Kind][c.State]++
+		if c.Err != nil {
+			s.Troubled[h.key.Kind]++
+		}
 		if h.refused.state == stateInvalid {
-			invalid[h.key.Kind]++
+			s.Invalid[h.key.Kind]++
 		}
 	}
-	return held, invalid
 }
 
 // query runs f on the loop, between two turns, and waits for it.
@@ -111,10 +115,10 @@ func (v *view) page(kind string, after Key, limit int) []*slot {
 func (l *Loop) inspect(s *slot) ResourceInfo {
 	info := l.view.resourceInfo(s, l.cfg.Clock(), time.Now())
 	if h := l.holds[s.key]; h != nil {
-		state, trouble := h.condition()
-		info.State = state
-		if trouble != nil {
-			info.Error = trouble.Error()
+		c := h.condition()
+		info.State = c.State
+		if c.Err != nil {
+			info.Error = c.Err.Error()
 		}
 	}
 	return info

@@ -2,8 +2,8 @@ package cluster
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -12,78 +12,41 @@ import (
 const lastGood = "spec"
 
 const (
-	lookEvery = time.Second      // how often conditions are looked at
-	noteEvery = 10 * time.Second // how often the same trouble may be written
+	lookEvery = time.Second // how often conditions are looked at
+	// notesMost is how many status/ keys a node writes or deletes each time it looks: one request. Ten thousand resources that all
+	// fail then cost the store no more than that, and it takes longer until all of it is written down.
+	notesMost = MaxCommit
+	// noteLeast is how long a status/ key stands at least. While trouble goes on it doubles with each write up to noteRarest.
+	noteLeast  = time.Second
+	noteRarest = time.Minute
+	// errorMost is how many bytes of an error are noted.
+	errorMost = 1 << 10
 )
 
 // note is what has been written about a hold beside its claim. A healthy resource has none.
 type note struct {
-	shown   Status // State is "" when status/ holds nothing
-	kept    bool   // the last good spec is in state/
-	at      Instant
-	since   time.Time
+	shown   *Status // what status/ holds; nil: nothing
+	read    bool    // what it held when the claim came is known
+	kept    bool    // the last good spec is in state/
+	writes  int     // of the same trouble
+	at      Instant // of the last of them
 	writing bool
 }
 
-// written names the keys that a note has put, for whoever deletes them.
-func (n *note) written(key Key) []string {
+// left names what may be in the store beside the claim.
+func (n *note) left(key Key) []string {
 	var paths []string
-	if n.shown.State != "" {
+	if n.shown != nil || !n.read {
 		paths = append(paths, StatusPath(key))
 	}
-	if n.kept {
+	if n.kept || !n.read {
 		paths = append(paths, StatePath(key, lastGood))
 	}
 	return paths
 }
 
-// recall takes in the trouble that an earlier holder noted: backoff and quarantine survive a move, as
-// long as they are about the same spec.
-func (h *hold) recall(rec Record, now Instant) {
-	var s Status
-	if json.Unmarshal(rec.Value, &s) != nil || s.State == "" {
-		return
-	}
-	h.note.shown, h.note.since = s, s.Since
-	h.note.kept = h.note.kept || s.State == stateInvalid // to be deleted once the spec is good
-	if s.SpecRev != h.specRev {
-		return
-	}
-	switch s.State {
-	case stateQuarantined, stateDone:
-		h.refused = refusal{s.State, s.SpecRev, errors.New(s.Error)}
-	case stateFailed:
-		h.failures, h.trouble = s.Attempts, errors.New(s.Error)
-		h.retryAt = now.Add(min(max(time.Until(s.NextTry), 0), restartMost))
-	}
-}
-
-// condition is how a hold fares: in the runner's words while it has any.
-func (h *hold) condition() (state string, trouble error) {
-	if h.run == nil {
-		switch {
-		case h.refused.state != "":
-			return h.refused.state, h.refused.err
-		case h.failures > 0:
-			return stateFailed, h.trouble
-		}
-		return stateStarting, nil
-	}
-	if h.run.stopping != nil {
-		return stateStopping, nil
-	}
-	state, trouble = stateRunning, h.trouble
-	if c := h.run.condition.Load(); c != nil {
-		state = c.State
-		if c.Err != nil {
-			trouble = c.Err
-		}
-	}
-	if trouble == nil && h.refused.state != "" {
-		trouble = h.refused.err
-	}
-	return state, trouble
-}
+// pace is how long what was written last is to stand.
+func (n *note) pace() time.Duration { return min(noteLeast<<min(n.writes, 6), noteRarest) }
 
 // look compares how each hold fares with what is written about it, and counts them for the figures.
 func (l *Loop) look(now Instant) {
@@ -92,14 +55,20 @@ func (l *Loop) look(now Instant) {
 		return
 	}
 	l.looked = now
+	budget, ill := notesMost, 0
 	for _, h := range l.holds {
-		if h.run != nil && h.failures > 0 && now.Sub(h.run.started) >= steadyAfter {
-			h.failures, h.trouble = 0, nil
+		if h.weather(l.cfg.Self.ID, now) {
+			ill++
 		}
 		l.urge(h, now)
 		l.keepSpec(h) // first: it matters more, and one write is under way at a time
-		l.noteStatus(h, now)
+		if budget > 0 && l.noteStatus(h, now) {
+			budget--
+		}
+		l.tryElsewhere(h, now)
 	}
+	l.judgeTrials(now)
+	l.judgeSelf(ill, now)
 }
 
 // urge speaks up about a runner that was told to stop and doesn't return, while its lease is trusted: the resource can be
@@ -116,45 +85,86 @@ func (l *Loop) urge(h *hold, now Instant) {
 		h.run.stopping, patience)})
 }
 
-// noteStatus writes status/ while something is wrong with a hold, and deletes it once all is well.
-func (l *Loop) noteStatus(h *hold, now Instant) {
-	n := &h.note
-	state, trouble := h.condition()
-	wrong := trouble != nil || h.run == nil && h.refused.state != ""
-	if n.writing || h.busy || h.epoch == 0 || !wrong && n.shown.State == "" ||
-		h.run != nil && h.run.stopping != nil {
-		return
+// noteStatus writes status/ while something is wrong with a hold, and deletes it once all is well. It returns whether it has begun to.
+func (l *Loop) noteStatus(h *hold, now Instant) bool {
+	n, c := &h.note, h.condition()
+	wrong := c.Err != nil || h.run == nil && h.refused.state != ""
+	since := now.Sub(n.at)
+	switch {
+	case n.writing || h.busy || h.epoch == 0 || h.run != nil && h.run.stopping != nil:
+		return false
+	case !wrong && (n.shown == nil || h.run == nil || n.at != 0 && since < noteLeast):
+		return false
+	case !wrong:
+		n.at = now
+		l.write(h, Op{Path: StatusPath(h.key), Delete: true}, func() { n.shown = nil })
+		return true
 	}
-	if !wrong {
-		n.since = time.Time{}
-		l.write(h, Op{Path: StatusPath(h.key), Delete: true}, func() { n.shown = Status{} })
-		return
+	s := l.status(h, c, now)
+	if n.shown != nil && !s.news(n.shown) && (s.same(n.shown) || n.at != 0 && since < n.pace()) {
+		return false
 	}
-	if n.since.IsZero() {
-		n.since = time.Now()
-	}
-	s := Status{
-		Node: l.cfg.Self.ID, Epoch: h.epoch, State: state, Attempts: h.failures, Since: n.since, SpecRev: h.specRev,
-	}
-	if trouble != nil {
-		s.Error = trouble.Error()
-	}
-	if h.refused.state != "" {
-		s.SpecRev = h.refused.rev
-	}
-	if h.run == nil && h.failures > 0 {
-		s.NextTry = time.Now().Add(max(h.retryAt.Sub(now), 0))
-	}
-	same := n.shown.State == s.State && n.shown.Error == s.Error && n.shown.Node == s.Node
-	if same && n.shown.Attempts == s.Attempts || n.at != 0 && now.Sub(n.at) < noteEvery {
-		return
+	if n.shown == nil && since >= noteRarest {
+		n.writes = 0 // another trouble
 	}
 	text, err := json.Marshal(s)
 	if err != nil {
-		return // a status is strings, numbers and times: it always encodes
+		return false // a status is strings, numbers and times: it always encodes
 	}
 	n.at = now
+	n.writes++
 	l.write(h, Op{Path: StatusPath(h.key), Value: text}, func() { n.shown = s })
+	return true
+}
+
+// status is what is to be noted of a hold that fares so.
+func (l *Loop) status(h *hold, c Condition, now Instant) *Status {
+	t := &h.trouble
+	if t.since.IsZero() {
+		t.since = time.Now()
+	}
+	s := &Status{
+		Node: l.cfg.Self.ID, Epoch: h.epoch, State: c.State, Attempts: c.Attempts, NextTry: c.NextTry,
+		Since: t.since, SpecRev: h.specRev, Tried: t.tried,
+	}
+	if c.Err != nil {
+		text := c.Err.Error()
+		s.Error = strings.ToValidUTF8(text[:min(len(text), errorMost)], "")
+	}
+	switch {
+	case h.refused.state != "":
+		s.SpecRev = h.refused.rev
+	case h.run == nil && t.failures > 0:
+		s.NextTry = time.Now().Add(max(t.retryAt.Sub(now), 0))
+	}
+	return s
+}
+
+// news tells whether a status is by another node than the last, or says that one more has tried: that is written at once.
+func (s *Status) news(last *Status) bool {
+	return s.Node != last.Node || len(s.Tried) != len(last.Tried)
+}
+
+// same tells whether a status says the same as the last, the time of the next try apart.
+func (s *Status) same(last *Status) bool {
+	return !s.news(last) && s.State == last.State && s.Error == last.Error && s.Attempts == last.Attempts && s.SpecRev == last.SpecRev
+}
+
+// clearNote deletes what is noted about a hold that is to be released, and returns whether nothing is left.
+func (l *Loop) clearNote(h *hold) bool {
+	n := &h.note
+	paths := n.left(h.key)
+	if len(paths) == 0 || n.writing {
+		return len(paths) == 0 && !n.writing
+	}
+	l.write(h, Op{Path: paths[0], Delete: true}, func() {
+		if paths[0] == StatusPath(h.key) {
+			n.shown, n.read, n.kept = nil, true, n.kept || !n.read
+		} else {
+			n.kept = false
+		}
+	})
+	return false
 }
 
 // keepSpec keeps the last good spec in the store while the newest is invalid. It returns whether all is as it should be;

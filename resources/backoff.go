@@ -18,27 +18,27 @@ type Backoff struct {
 	// StableAfter is how long something must have worked for its next failure to count as the first. With
 	// less, a server that accepts and hangs up at once would be called again and again at full speed.
 	StableAfter time.Duration
-
-	failures int
+	// Failures is how many there were in a row. Whoever goes on where another left off sets it before the first call.
+	Failures int
 }
 
 // Next counts a failure of something that had worked for a while (0: not at all) and returns how long to wait.
 func (b *Backoff) Next(worked time.Duration) time.Duration {
 	if b.StableAfter > 0 && worked >= b.StableAfter {
-		b.failures = 0
+		b.Failures = 0
 	}
 	ceiling := b.Ceiling()
-	b.failures++
+	b.Failures++
 	return Jitter(0, ceiling)
 }
 
 // Reset makes the next failure the first.
-func (b *Backoff) Reset() { b.failures = 0 }
+func (b *Backoff) Reset() { b.Failures = 0 }
 
 // Ceiling is the longest that Next would wait now.
 func (b *Backoff) Ceiling() time.Duration {
 	ceiling := b.Initial
-	for range b.failures {
+	for range b.Failures {
 		if ceiling >= b.Max/2 {
 			return b.Max
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -99,12 +100,8 @@ func (e *explained) facts() [][]string {
 	if p := e.Pending; p != nil {
 		rows = append(rows, []string{"reason", p.Reason})
 	}
-	if s := e.Status; s != nil && s.Epoch == e.Epoch {
-		trouble := s.State + ": " + s.Error
-		if s.Attempts > 0 {
-			trouble += fmt.Sprintf(" (failures in a row: %d)", s.Attempts)
-		}
-		rows = append(rows, []string{"trouble", trouble})
+	if e.Status != nil {
+		rows = append(rows, e.Status.facts(e.ResourceInfo)...)
 	}
 	if len(e.Requires) > 0 {
 		rows = append(rows, []string{"requires", labels(e.Requires)})
@@ -113,6 +110,26 @@ func (e *explained) facts() [][]string {
 		rows = append(rows, []string{"prefers", labels(e.Prefers)})
 	}
 	return append(rows, []string{"weight", strconv.FormatInt(e.Weight, 10)})
+}
+
+// facts are what a holder has noted, a line each.
+func (n *noted) facts(info cluster.ResourceInfo) [][]string {
+	trouble := n.State + ": " + n.Error
+	if !n.Of(info) {
+		trouble = "noted by " + n.Node + ": " + trouble
+	}
+	rows := [][]string{{"trouble", trouble}}
+	if n.Attempts > 0 {
+		tries := fmt.Sprintf("%d in vain, since %s", n.Attempts, ago(n.Since))
+		if next := time.Until(n.NextTry); next > 0 {
+			tries += fmt.Sprintf("; the next in %s", next.Round(time.Second))
+		}
+		rows = append(rows, []string{"tries", tries})
+	}
+	if len(n.Tried) > 0 {
+		rows = append(rows, []string{"tried on", strings.Join(n.Tried, ", ")})
+	}
+	return rows
 }
 
 // verdicts are what can be said of each node.

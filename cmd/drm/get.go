@@ -50,9 +50,9 @@ type held struct {
 	Epoch   int64 `json:"epoch,string,omitempty"`
 }
 
-// tell brings together what the view and the holder's note say. A note of an older epoch is about an earlier holder.
+// tell brings together what the view and the holder's note say.
 func tell(info cluster.ResourceInfo, trouble cluster.Status) held {
-	if info.Epoch != 0 && trouble.Epoch == info.Epoch && info.Pending == nil {
+	if trouble.Of(info) && info.Pending == nil {
 		info.State, info.Error = trouble.State, trouble.Error
 	}
 	return held{info, info.SpecRev, info.Epoch}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
 )
 
@@ -35,7 +36,7 @@ func (h *hold) connect() (*ended, time.Duration) {
 
 // open makes a connection that is ready to be read.
 func (h *hold) open() (*session, *ended) {
-	h.show(resources.StateConnecting, h.err) // of the attempt before, until this one is better
+	h.showConnecting()
 	conn, l, why := h.dial()
 	if why != nil {
 		h.meter.Connect(Kind, why.result)
@@ -51,7 +52,7 @@ func (h *hold) open() (*session, *ended) {
 		s.close()
 		return nil, why
 	}
-	s.show(resources.StateConnected, nil)
+	s.show(cluster.Condition{State: resources.StateConnected})
 	s.logged().Info("connected")
 	s.setAlarms()
 	return s, nil

@@ -125,11 +125,10 @@ type hold struct {
 	buffer  buffer
 	backoff resources.Backoff
 
-	mu      sync.Mutex // protects what is shown
-	state   string     // of the connection
-	err     error
-	full    bool  // the reader waits for the sink
-	trouble error // of the sink
+	mu      sync.Mutex        // protects what is shown
+	shows   cluster.Condition // of the connection
+	full    bool              // the reader waits for the sink
+	trouble error             // of the sink
 	shown   string
 }
 
@@ -149,7 +148,11 @@ func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
 			StableAfter: time.Duration(spec.Reconnect.StableAfter),
 		},
 	}
-	h.claim.Spec = nil // it is read; thousands of them are not to be kept in memory twice
+	if past := c.Past; past != nil && past.Attempts > 0 {
+		h.backoff.Failures = past.Attempts
+		h.shows.Err, h.shows.Attempts = past.Err, past.Attempts
+	}
+	h.claim.Spec, h.claim.Past = nil, nil // they are read; thousands of specs are not to be kept in memory twice
 	h.buffer.spec = spec.Buffer
 	h.buffer.sink = r.sinks.Open(spec.Sink, h.sinkTrouble)
 	h.buffer.drop = func(reason string, n int) { r.meter.Drop(Kind, reason, n) }
@@ -161,7 +164,7 @@ func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
 func (h *hold) lost(why *ended, worked time.Duration) time.Duration {
 	delay := h.spec.delay(why, &h.backoff, worked)
 	h.logged().Warn("connection lost", "state", why.state, "retry_in", delay.Round(time.Millisecond), "err", why)
-	h.show(why.state, why)
+	h.show(cluster.Condition{State: why.state, Err: why, Attempts: h.backoff.Failures, NextTry: time.Now().Add(delay)})
 	return delay
 }
 
@@ -180,11 +183,19 @@ func (h *hold) logged() *slog.Logger {
 	return h.log.With("kind", Kind, "resource", h.claim.Key.ID, "epoch", h.claim.Epoch, "url", resources.RedactURL(h.spec.URL))
 }
 
-// show reports a state of the connection.
-func (h *hold) show(state string, err error) {
+// show reports how the connection is.
+func (h *hold) show(c cluster.Condition) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.state, h.err = state, err
+	h.shows = c
+	h.tell()
+}
+
+// showConnecting reports an attempt. The trouble is that of the one before, until this one is better.
+func (h *hold) showConnecting() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.shows.State, h.shows.NextTry = resources.StateConnecting, time.Time{}
 	h.tell()
 }
 
@@ -209,16 +220,16 @@ func (h *hold) sinkFull(full bool) {
 
 // tell reports what all of that comes to: trouble with the sink shows only while the connection is fine.
 func (h *hold) tell() {
-	state, err := h.state, h.err
-	if state == resources.StateConnected && (h.full || h.trouble != nil) {
-		state, err = resources.StateSinkBlocked, h.trouble
-		if err == nil {
-			err = errFull
+	c := h.shows
+	if c.State == resources.StateConnected && (h.full || h.trouble != nil) {
+		c.State, c.Err = resources.StateSinkBlocked, h.trouble
+		if c.Err == nil {
+			c.Err = errFull
 		}
 	}
-	h.meter.Connection(Kind, h.shown, state)
-	h.shown = state
-	h.claim.Report(cluster.Condition{State: state, Err: err})
+	h.meter.Connection(Kind, h.shown, c.State)
+	h.shown = c.State
+	h.claim.Report(c)
 }
 
 // message wraps what was received.
