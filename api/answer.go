@@ -51,10 +51,16 @@ func (s *server) tell(w http.ResponseWriter, status int, value any) {
 	w.Write(body.Bytes()) //nolint:errcheck // a caller who is gone needs no answer
 }
 
-func (s *server) wrongMethod(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Allow", "GET, HEAD")
-	s.refuse(w, problem{http.StatusMethodNotAllowed, fmt.Sprintf(
-		"%s is not possible here, only GET; resources are written with etcdctl, under %sresources/", r.Method, s.Prefix)})
+func (s *server) wrongMethod(of route) http.HandlerFunc {
+	allowed := "GET, HEAD"
+	if of.posts {
+		allowed = "POST"
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allowed)
+		s.refuse(w, problem{http.StatusMethodNotAllowed, fmt.Sprintf(
+			"%s is not possible here, only %s; resources are written with etcdctl, under %sresources/", r.Method, of.method(), s.Prefix)})
+	}
 }
 
 func (s *server) notFound(w http.ResponseWriter, r *http.Request) {

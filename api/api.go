@@ -1,7 +1,7 @@
 // Package api is the HTTP side of a node: is it well, who holds what, and its metrics.
 //
 // Any node answers for the whole cluster, because every node's view has all of it. What is read here changes
-// nothing. Everything is for loopback or a private network: there are no accounts. What keeps a page in
+// nothing, and what does something is asked for with POST. Everything is for loopback or a private network: there are no accounts. What keeps a page in
 // somebody's browser from reading it all the same is said at hostCheck.
 //
 // Revisions and epochs are 64 bits wide and travel as decimal strings, as in etcd's own JSON: JavaScript and jq would
@@ -59,12 +59,12 @@ func New(o Options) http.Handler {
 	}
 	mux := http.NewServeMux()
 	for _, r := range s.routes() {
-		mux.HandleFunc("GET "+r.path, r.serve)
-		mux.HandleFunc(r.path, s.wrongMethod)
+		mux.HandleFunc(r.method()+" "+r.path, r.serve)
+		mux.HandleFunc(r.path, s.wrongMethod(r))
 	}
 	mux.HandleFunc("/", s.notFound)
 
-	// Nothing can be written yet. The check stands here so that the first thing that can is protected.
+	// Pages of other origins, in the browser of somebody who can reach this node, are not to change anything.
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
 	return secured(newHostCheck(append([]string{o.Node}, o.AllowedHosts...), crossOrigin.Handler(mux)))
@@ -80,20 +80,29 @@ type route struct {
 	path  string // a pattern of http.ServeMux
 	says  string
 	serve http.HandlerFunc
+	posts bool // it does something, so it is asked for with POST
+}
+
+func (r route) method() string {
+	if r.posts {
+		return http.MethodPost
+	}
+	return http.MethodGet
 }
 
 func (s *server) routes() []route {
 	return []route{
-		{"/{$}", "this list", s.index},
-		{"/metrics", "metrics for Prometheus", s.Metrics.ServeHTTP},
-		{"/healthz", "200 while the node itself works, whether or not etcd does; ?verbose lists each check", s.live},
-		{"/livez", "the same, as Kubernetes names it", s.live},
-		{"/-/healthy", "the same, as Prometheus names it", s.live},
-		{"/readyz", "200 once the node holds a trusted lease and has made its first plan; ?verbose lists each check", s.ready},
-		{"/-/ready", "the same, as Prometheus names it", s.ready},
-		{"/v1/cluster", "the nodes, how much each holds, and what has no holder and why", s.asked(s.clusterInfo)},
-		{"/v1/resources", "resources and their holders, in pages; ?kind= ?limit= ?after=", s.asked(s.resources)},
-		{"/v1/resources/{kind}/{id}", "one resource: spec, holder, epoch, state, last error", s.asked(s.resource)},
+		{"/{$}", "this list", s.index, false},
+		{"/metrics", "metrics for Prometheus", s.Metrics.ServeHTTP, false},
+		{"/healthz", "200 while the node itself works, whether or not etcd does; ?verbose lists each check", s.live, false},
+		{"/livez", "the same, as Kubernetes names it", s.live, false},
+		{"/-/healthy", "the same, as Prometheus names it", s.live, false},
+		{"/readyz", "200 once the node holds a trusted lease and has made its first plan; ?verbose lists each check", s.ready, false},
+		{"/-/ready", "the same, as Prometheus names it", s.ready, false},
+		{"/v1/cluster", "the nodes, how much each holds, and what has no holder and why", s.asked(s.clusterInfo), false},
+		{"/v1/resources", "resources and their holders, in pages; ?kind= ?limit= ?after=", s.asked(s.resources), false},
+		{"/v1/resources/{kind}/{id}", "one resource: spec, holder, epoch, state, last error", s.asked(s.resource), false},
+		{"/v1/resources/{kind}/{id}/retry", "POST: try it again now, if it failed or was given up", s.asked(s.retry), true},
 	}
 }
 

@@ -14,29 +14,30 @@ func TestDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	documented := map[string]string{} // path → its section
+	documented := map[string]string{} // method and path → its section
 	for _, section := range strings.Split(string(text), "\n## ")[1:] {
 		heading, body, _ := strings.Cut(section, "\n")
 		for _, word := range strings.Split(heading, "`") {
-			if path, ok := strings.CutPrefix(word, "GET "); ok {
-				documented[path] = body
+			if strings.HasPrefix(word, "GET /") || strings.HasPrefix(word, "POST /") {
+				documented[word] = body
 			}
 		}
 	}
 	s := &server{Options: Options{Metrics: http.NotFoundHandler()}}
 	for _, r := range s.routes() {
 		path := strings.TrimSuffix(r.path, "{$}")
-		section, found := documented[path]
-		delete(documented, path)
+		heading := r.method() + " " + path
+		section, found := documented[heading]
+		delete(documented, heading)
 		example := strings.NewReplacer("{kind}", "websocket", "{id}", "ticker").Replace(path)
 		switch {
 		case !found:
-			t.Errorf("docs/api.md has no heading with `GET %s`", path)
+			t.Errorf("docs/api.md has no heading with `%s`", heading)
 		case !strings.Contains(section, "curl -s") || !strings.Contains(section, "localhost:7376"+example):
 			t.Errorf("docs/api.md has no curl of localhost:7376%s under its heading", example)
 		}
 	}
-	for path := range documented {
-		t.Errorf("docs/api.md has a heading for %s, which is not served", path)
+	for heading := range documented {
+		t.Errorf("docs/api.md has a heading for %s, which is not served", heading)
 	}
 }

@@ -116,13 +116,13 @@ func (c detailCase) run(t *testing.T) {
 	}
 }
 
-// trouble writes what b has to say of websocket/a.
-func (n *node) trouble(epoch int64) {
-	text, _ := json.Marshal(cluster.Status{Node: "b", Epoch: epoch, State: "failed", Error: "refused", SpecRev: 2})
+// trouble writes what a node has to say of websocket/a.
+func (n *node) trouble(node string, epoch int64) {
+	text, _ := json.Marshal(cluster.Status{Node: node, Epoch: epoch, State: "failed", Error: "refused", SpecRev: 2})
 	n.memory.Put(cluster.StatusPath(ws("a")), string(text))
 }
 
-// How a resource fares is its holder's word, wherever that is. Seen to fail with the epoch of the status not looked at.
+// How a resource fares is its holder's word, wherever that is. Seen to fail with the node of the status not looked at.
 func TestResource(t *testing.T) {
 	key := ws("a")
 	for _, c := range []detailCase{
@@ -135,17 +135,17 @@ func TestResource(t *testing.T) {
 		}, detail{Holder: "b", Epoch: "3", State: "running", SpecRev: "2"}},
 		{"held elsewhere, in trouble", func(n *node) {
 			epoch := n.put(key, `{}`)
-			n.trouble(epoch)
+			n.trouble("b", epoch)
 			n.add(cluster.ResourceInfo{Key: key, Holder: "b", Epoch: epoch, State: "held"})
 		}, detail{Holder: "b", Epoch: "3", State: "failed", LastError: "refused", SpecRev: "2", Status: map[string]any{
 			"node": "b", "epoch": "3", "state": "failed", "last_error": "refused", "spec_revision": "2", "since": "0001-01-01T00:00:00Z",
 		}}},
 		{"trouble of an earlier holder", func(n *node) {
 			epoch := n.put(key, `{}`)
-			n.trouble(1)
+			n.trouble("c", 1)
 			n.add(cluster.ResourceInfo{Key: key, Holder: "b", Epoch: epoch, State: "held"})
 		}, detail{Holder: "b", Epoch: "3", State: "held", SpecRev: "2", Status: map[string]any{
-			"node": "b", "epoch": "1", "state": "failed", "last_error": "refused", "spec_revision": "2", "since": "0001-01-01T00:00:00Z",
+			"node": "c", "epoch": "1", "state": "failed", "last_error": "refused", "spec_revision": "2", "since": "0001-01-01T00:00:00Z",
 		}}},
 	} {
 		t.Run(c.name, c.run)

@@ -11,7 +11,7 @@ import (
 )
 
 // A list tells of trouble wherever the holder is, for more resources than one request to the store takes. Seen to fail
-// with only the first request made, with the place in a request left out of the index, and with the epoch not looked at.
+// with only the first request made, with the place in a request left out of the index, and with the node not looked at.
 func TestPagesTellOfTrouble(t *testing.T) {
 	n := newNode()
 	troubled := []int{0, 7, 8, 500, 959, 960, 1199}
@@ -21,7 +21,7 @@ func TestPagesTellOfTrouble(t *testing.T) {
 		status := cluster.Status{Node: "b", Epoch: 9, State: "failed", Error: info.ID}
 		switch {
 		case i == history:
-			status.Epoch = 8
+			status.Node = "c"
 		case i == here:
 			info.Holder, info.State, info.Error = "a", "backing_off", "newer than what is written"
 		case i == pending:

@@ -110,7 +110,7 @@ func (h *hold) weather(self string, now Instant) (ill bool) {
 	attempts, failing := h.failing()
 	ill = failing && attempts >= tryAfter
 	switch {
-	case ill && !slices.Contains(t.tried, self):
+	case ill && len(t.tried) < tryMost && !slices.Contains(t.tried, self):
 		t.tried = append(slices.Clone(t.tried), self) // what was noted shares the old ones
 		t.well = 0
 	case failing || h.run == nil:

@@ -17,7 +17,7 @@ var (
 		cluster.Listed, cluster.Planned, cluster.BidsSent, cluster.BidWon, cluster.BidLost,
 		cluster.Claimed, cluster.Started, cluster.Stopped, cluster.Failed, cluster.Quarantined, cluster.Invalid,
 		cluster.HandedOff, cluster.Released, cluster.LostClaim, cluster.LostLease, cluster.Divided,
-		cluster.Malformed, cluster.Balanced, cluster.Stuck,
+		cluster.Malformed, cluster.Balanced, cluster.Stuck, cluster.Tried, cluster.Ailed,
 	}
 	changeReasons = []string{
 		cluster.ChangeNew, cluster.ChangeTakeover, cluster.ChangeHandOff, cluster.ChangeRenewed, cluster.ChangeAdopted,
@@ -38,6 +38,7 @@ type events struct {
 	stops    *prometheus.CounterVec
 	stopping prometheus.Histogram
 	failures *prometheus.CounterVec
+	trials   *prometheus.CounterVec
 	moves    prometheus.Counter
 	drift    prometheus.Counter
 }
@@ -71,6 +72,9 @@ func newEvents(with promauto.Factory, kinds []string) events {
 			"From telling a runner to stop to its return.")),
 		failures: counters(with, "drm_runner_failures_total",
 			"Runs that ended with an error, by kind; each is tried again after a while.", "kind", kinds),
+		trials: counters(with, "drm_trials_total",
+			"Resources that failed here again and again and were given to another node to try, by how they fare there: well, "+
+				"so the fault is this node's, or failed.", "result", []string{cluster.TrialWell, cluster.TrialFailed}),
 		moves: counter(with, "drm_balance_moves_total",
 			"Moves to other nodes that this node decided on to even out the load."),
 		drift: counter(with, "drm_reconcile_differences_total",
@@ -105,6 +109,8 @@ func (m *Metrics) Observe(e cluster.Event) {
 		}
 	case cluster.Failed:
 		m.events.failures.WithLabelValues(known(e.Key.Kind, m.kinds)).Inc()
+	case cluster.Tried:
+		m.events.trials.WithLabelValues(e.Reason).Inc()
 	case cluster.Balanced:
 		m.events.moves.Add(float64(e.Count))
 	case cluster.Listed:

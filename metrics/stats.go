@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	nodeStates    = []string{"ready", "leaving", "cordoned", "draining"}
+	nodeStates    = []string{"ready", "ailing", "leaving", "cordoned", "draining"}
 	unheldReasons = []string{
 		cluster.UnheldWaiting, cluster.UnheldPaused, cluster.UnheldInvalid, cluster.UnheldKind,
 		cluster.UnheldRequires, cluster.UnheldCapacity, cluster.UnheldNoNode, cluster.UnheldDeleted,
@@ -31,6 +31,12 @@ var (
 
 	invalidDesc = gauge("drm_invalid_specs",
 		"Resources held here whose newest spec was refused, by kind; the last good one, if there was any, goes on.", "kind")
+
+	troubledDesc = gauge("drm_troubled_resources",
+		"Resources held here with which something is wrong, by kind, whatever their state.", "kind")
+
+	partDesc = gauge("drm_node_weight_ratio",
+		"The part of its weight that this node asks for: 1, less while resources fail here that run elsewhere, 0 between terms.")
 
 	resourcesDesc = gauge("drm_cluster_resources", "Resources in the cluster, by kind.", "kind")
 
@@ -85,7 +91,7 @@ type collector struct {
 // Describe lists the gauges, so that the registry can refuse a name used twice.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		heldDesc, invalidDesc, resourcesDesc, nodesDesc, unheldDesc, unheldAgeDesc,
+		heldDesc, invalidDesc, troubledDesc, partDesc, resourcesDesc, nodesDesc, unheldDesc, unheldAgeDesc,
 		trustDesc, leasesDesc, plannedDesc, revisionDesc, updatedDesc,
 	} {
 		ch <- d
@@ -105,6 +111,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 
 	tellEach(invalidDesc, s.Invalid, c.kinds)
+	tellEach(troubledDesc, s.Troubled, c.kinds)
+	tell(partDesc, s.Part)
 	tellEach(resourcesDesc, s.Resources, c.kinds)
 	tellEach(nodesDesc, s.Nodes, nodeStates)
 	for labels, n := range c.holds(s.Held) {

@@ -113,7 +113,7 @@ func eventLevel(e cluster.Event) slog.Level {
 			return slog.LevelWarn
 		}
 		return slog.LevelInfo
-	case cluster.Divided:
+	case cluster.Divided, cluster.Ailed:
 		if e.Err != nil {
 			return slog.LevelWarn
 		}
@@ -122,7 +122,7 @@ func eventLevel(e cluster.Event) slog.Level {
 		cluster.LostLease, cluster.Malformed:
 		return slog.LevelWarn
 	case cluster.TermStarted, cluster.NodeJoined, cluster.NodeLeaving, cluster.NodeGone, cluster.Started,
-		cluster.Stopped, cluster.Balanced:
+		cluster.Stopped, cluster.Balanced, cluster.Tried:
 		return slog.LevelInfo
 	}
 	return slog.LevelDebug

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,12 +23,11 @@ func newExplain(p process) *cobra.Command {
 		Example: "  drm explain websocket/btc",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			kind, id, _ := strings.Cut(args[0], "/")
-			key := cluster.Key{Kind: kind, ID: id}
-			if err := cmp.Or(cluster.CheckID(kind), cluster.CheckID(id)); err != nil {
-				return exits(exitUsage, fmt.Errorf("write KIND/ID, such as websocket/btc: %w", err))
+			keys, err := keysOf(args)
+			if err != nil {
+				return exits(exitUsage, err)
 			}
-			return o.do(func(ctx context.Context) error { return o.explain(ctx, key) })
+			return o.do(func(ctx context.Context) error { return o.explain(ctx, keys[0]) })
 		},
 	}
 	o.define(cmd.Flags())

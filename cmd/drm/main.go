@@ -72,7 +72,8 @@ func newRoot(p process) *cobra.Command {
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(newRun(p), newWorker(p), newDev(p), newFeed(p), newHealthcheck(p), newVersion(p))
-	root.AddCommand(newGet(p), newNodes(p), newExplain(p), newCordon(p), newUncordon(p), newDrain(p), newRebalance(p), newBench(p))
+	root.AddCommand(newGet(p), newNodes(p), newExplain(p), newCordon(p), newUncordon(p), newDrain(p), newRebalance(p),
+		newRetry(p), newBench(p))
 	root.AddCommand(helpTopics()...)
 	return root
 }

@@ -49,7 +49,7 @@ func (o *operator) nodes(ctx context.Context) error {
 	for _, n := range nodes {
 		rows = append(rows, []string{
 			n.ID, n.State, strconv.Itoa(n.Held), load(n.Load, n.Capacity), strconv.FormatInt(n.Weight, 10), n.Zone,
-			labels(n.Labels), strings.Join(n.Kinds, ","), n.Address, cordonReason(n.Cordon),
+			labels(n.Labels), strings.Join(n.Kinds, ","), n.Address, whySo(n),
 		})
 	}
 	return o.print(nodes, rows)
@@ -68,14 +68,18 @@ func labels(all map[string]string) string {
 	return p.String()
 }
 
-func cordonReason(c *cluster.Cordon) string {
-	switch {
+// whySo says why a node is given less than its part.
+func whySo(n cluster.NodeInfo) string {
+	switch c := n.Cordon; {
+	case c == nil && n.Ailing != nil:
+		return fmt.Sprintf("%s (%s)", n.Ailing.Reason, ago(n.Ailing.Since))
 	case c == nil:
 		return ""
 	case c.Since.IsZero():
 		return c.Reason
+	default:
+		return fmt.Sprintf("%s (%s)", cmp.Or(c.Reason, "none given"), ago(c.Since))
 	}
-	return fmt.Sprintf("%s (%s)", cmp.Or(c.Reason, "none given"), ago(c.Since))
 }
 
 // ago says how long ago something was, as exactly as people want it.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/test/etcdtest"
 	"github.com/drm-cluster/drm/test/fleet"
@@ -25,6 +27,8 @@ type site struct {
 	ctx context.Context
 	rec *recorder.Server
 	env []string
+
+	etcd *clientv3.Client
 }
 
 func newSite(t *testing.T) *site {
@@ -42,9 +46,8 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.rec.Close)
-	s.Fleet, err = fleet.New(fleet.Config{
-		Program: program, Dir: t.TempDir(), Client: etcdtest.Client(t, etcd.Endpoints()), Prefix: "/drm/",
-	})
+	s.etcd = etcdtest.Client(t, etcd.Endpoints())
+	s.Fleet, err = fleet.New(fleet.Config{Program: program, Dir: t.TempDir(), Client: s.etcd, Prefix: "/drm/"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +108,9 @@ func TestOperations(t *testing.T) {
 	s.put("webscoket", "typo", "")
 	want := string(text)
 	for _, part := range parts.FindAllStringSubmatch(want, -1) {
+		if part[1] == "shell trouble" {
+			s.ail("sick")
+		}
 		want = fill(t, want, part[1], "```console\n"+s.play(part[2])+"```\n")
 	}
 	s.open(7)
@@ -117,6 +123,27 @@ func TestOperations(t *testing.T) {
 	}
 }
 
+// ail puts a resource that can't connect, and returns when its holder has said so.
+func (s *site) ail(id string) {
+	s.t.Helper()
+	key := cluster.Key{Kind: "websocket", ID: id}
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	noted := s.etcd.Watch(ctx, "/drm/"+cluster.StatusPath(key))
+	spec := `{"url": "ws://127.0.0.1:1/", "reconnect": {"initial": "1h", "max": "1h"}}`
+	if err := s.Put(ctx, cluster.ResourcePath(key), spec); err != nil {
+		s.t.Fatal(err)
+	}
+	for answer := range noted {
+		for _, event := range answer.Events {
+			if strings.Contains(string(event.Kv.Value), "backing_off") {
+				return
+			}
+		}
+	}
+	s.t.Fatal("no trouble was noted")
+}
+
 var (
 	parts     = regexp.MustCompile("(?s)<!-- (shell [^\n]*) -->\n```console\n(.*?)```\n<!-- end -->\n")
 	drainLine = regexp.MustCompile(`(?m)^\w+: (\d+ of \d+ still here|it holds nothing).*\n`)
@@ -127,6 +154,7 @@ var (
 	}{
 		{regexp.MustCompile(`\d+s ago`), "3s ago"},
 		{regexp.MustCompile(`revision \d+`), "revision 48213"},
+		{regexp.MustCompile(`the next in [0-9hms]+`), "the next in 43m52s"},
 	}
 )
 

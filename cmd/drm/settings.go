@@ -45,7 +45,7 @@ func (s *settings) define(f *pflag.FlagSet) {
 	f.StringVar(&s.zone, "zone", "", "where this node is, for people to see")
 	f.Var(&s.labels, "label", "what resources may require of a node: key=value, repeated or with commas between")
 	f.Var(limit{&s.capacity}, "capacity", "the most this node holds, as a sum of resource weights (default: no limit)")
-	f.Int64Var(&s.weight, "weight", 1, "this node's share of the load, relative to the others'")
+	f.Int64Var(&s.weight, "weight", cluster.StandardWeight, "this node's share of the load, relative to the others': from 1 to 1000")
 	f.StringVar(&s.listen, "listen", defaultListen, "where to serve health, metrics and the API")
 	f.Var(&s.hosts, "allow-host", "further Host names that HTTP requests may name, with commas between them")
 	f.StringVar(&s.debugListen, "debug-listen", "", "where to serve pprof, on a loopback address (default: nowhere)")

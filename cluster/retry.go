@@ -1,0 +1,35 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// ErrNoResource: there is no such resource.
+var ErrNoResource = errors.New("no such resource")
+
+// Retry has a resource that is in trouble tried again now, wherever it is held: its holder forgets how often it has failed, when it was to be
+// tried next, and that it was given up. It returns what was noted of the trouble, nil if there is none: then nothing is done. It
+// puts the spec again as it is, which anybody who may write it can do as well. commit is that of a Store; Retry blocks as it does.
+func Retry(ctx context.Context, commit func(context.Context, []Op) (Answer, error), k Key) (*Status, error) {
+	answer, err := commit(ctx, []Op{{Read: []string{ResourcePath(k), StatusPath(k)}}})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", k, err)
+	}
+	spec, noted := answer.Results[0].Read[0], answer.Results[0].Read[1]
+	if spec.Deleted {
+		return nil, fmt.Errorf("retry %s: %w", k, ErrNoResource)
+	}
+	var s Status
+	if noted.Deleted || json.Unmarshal(noted.Value, &s) != nil {
+		return nil, nil
+	}
+	op := Op{If: []Guard{{ResourcePath(k), spec.Rev}}, Path: ResourcePath(k), Value: spec.Value}
+	// When the guard doesn't hold, somebody has just put another spec, which has the same effect.
+	if _, err := commit(ctx, []Op{op}); err != nil {
+		return nil, fmt.Errorf("retry %s: %w", k, err)
+	}
+	return &s, nil
+}
