@@ -72,8 +72,7 @@ type life struct {
 	looked    Instant // when conditions were last looked at
 	trials    trials
 	health    health
-
-	askPause Instant // no lease, probe or word about this node is asked for before this
+	askPause  Instant // no lease, probe or word about this node is asked for before this
 }
 
 // New returns a loop that has not begun. It blocks on nothing.

@@ -61,7 +61,7 @@ var startMutants = []mutant{
 	},
 	{
 		rule: "A permanent error quarantines until the spec changes.", broken: "what is permanent is tried again",
-		edits: []edit{{"run.go", "case IsPermanent(r.err):", "case false:"}},
+		edits: []edit{{"trouble.go", "case IsPermanent(r.err):", "case false:"}},
 		test:  "TestAPermanentErrorIsNotRepeated", says: `ran \d+ times`,
 	},
 }

@@ -39,7 +39,7 @@ var stopMutants = []mutant{
 	},
 	{
 		rule: "A release is guarded by the epoch.", broken: "a release deletes whatever is there",
-		edits: []edit{{"claim.go", "op: Op{If: guard, Path: ClaimPath(h.key), Delete: true},", "op: Op{Path: ClaimPath(h.key), Delete: true},"}},
+		edits: []edit{{"claim.go", "op: Op{If: []Guard{{ClaimPath(h.key), h.epoch}}, Path: ClaimPath(h.key), Delete: true},", "op: Op{Path: ClaimPath(h.key), Delete: true},"}},
 		test:  "TestALateRelease", says: overlap,
 	},
 	{
