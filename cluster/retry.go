@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// ErrNoResource: there is no such resource.
+// ErrNoResource is told of a resource that is not there.
 var ErrNoResource = errors.New("no such resource")
 
 // Retry has a resource that is in trouble tried again now, wherever it is held: its holder forgets how often it has failed, when it was to be

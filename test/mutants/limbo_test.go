@@ -69,4 +69,24 @@ var limboMutants = []mutant{
 		edits: []edit{{"request.go", "func (l *Loop) refrain() { l.askPause = l.cfg.Clock().Add(retryPause) }", "func (l *Loop) refrain() {}"}},
 		test:  "TestAFullStoreIsNotAskedWithoutPause", says: `requests in a second`,
 	},
+	{
+		rule: "Trouble outlives its holder.", broken: "what was noted is not read",
+		edits: []edit{{"claim.go", "h.recall(rec, l.cfg.Clock())", "h.note.read = true"}},
+		test:  "TestBackoffOfAnEarlierHolderEnds", says: `the pause ended with its holder`,
+	},
+	{
+		rule: "What fails on a node is tried on another.", broken: "it stays where it is",
+		edits: []edit{{"status.go", "		l.tryElsewhere(h, now)\n", ""}},
+		test:  "TestANodeWhereEverythingFailsShrinks", says: `b and c run`,
+	},
+	{
+		rule: "A node where everything fails asks for less.", broken: "any evidence will do",
+		edits: []edit{{"ailing.go", "well < ailEvidence || well < 2*failed", "well+failed == 0"}},
+		test:  "TestWhatFailsEverywhereMakesNoNodeAil", says: `ails: `,
+	},
+	{
+		rule: "Nothing is left of what was removed while nobody held it.", broken: "nobody cleans up",
+		edits: []edit{{"claim.go", "		l.tidy(s)\n", ""}},
+		test:  "TestWhatIsRemovedWhileUnheldLeavesNothing", says: `left behind`,
+	},
 }
