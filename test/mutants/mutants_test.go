@@ -2,6 +2,7 @@ package mutants
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -28,9 +29,10 @@ type mutant struct {
 	test   string // the tests that must fail: a pattern for -run
 	says   string // what their output must match
 	short  bool   // also run without -mutants.all
+	in     string // the folder whose tests these are; empty: cluster
 }
 
-// edit is one change to a file of package cluster.
+// edit is one change to a file: of package cluster, or of a folder that it names.
 type edit struct{ file, from, to string }
 
 // overlap is what the ledger says when a runner runs under a claim that is not its own any more, or beside another.
@@ -40,7 +42,7 @@ const overlap = `though its claim in the store|runs on .* and on`
 const enough = 2 * time.Minute
 
 func mutants() []mutant {
-	return slices.Concat(trustMutants, startMutants, stopMutants, writeMutants, limboMutants)
+	return slices.Concat(trustMutants, startMutants, stopMutants, writeMutants, limboMutants, sendMutants)
 }
 
 // Whoever breaks a rule is told by the test named in the table.
@@ -52,7 +54,7 @@ func TestMutantsAreCaught(t *testing.T) {
 				t.Skip("its text is there; run with -mutants.all to see it caught")
 			}
 			t.Parallel()
-			program := build(t, overlay)
+			program := build(t, overlay, m)
 			output, failed := run(t, program, m)
 			switch {
 			case !failed:
@@ -71,8 +73,11 @@ func mutate(t *testing.T, m mutant) (overlay string) {
 	replace := map[string]string{}
 	for _, e := range m.edits {
 		path := filepath.Join(root(t), "cluster", e.file)
+		if strings.Contains(e.file, "/") {
+			path = filepath.Join(root(t), e.file)
+		}
 		if replace[path] == "" {
-			replace[path] = filepath.Join(dir, e.file)
+			replace[path] = filepath.Join(dir, filepath.Base(e.file))
 			copyFile(t, path, replace[path])
 		}
 		text := read(t, replace[path])
@@ -90,11 +95,14 @@ func mutate(t *testing.T, m mutant) (overlay string) {
 	return overlay
 }
 
-// build compiles the tests of package cluster with an overlay.
-func build(t *testing.T, overlay string) (program string) {
+// folder is where the tests of a mutant are.
+func (m mutant) folder() string { return cmp.Or(m.in, "cluster") }
+
+// build compiles a mutant's tests with an overlay.
+func build(t *testing.T, overlay string, m mutant) (program string) {
 	t.Helper()
-	program = filepath.Join(filepath.Dir(overlay), "cluster.test")
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", program, "./cluster")
+	program = filepath.Join(filepath.Dir(overlay), "mutant.test")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", program, "./"+m.folder())
 	cmd.Dir = root(t)
 	cmd.Env = append(os.Environ(), "GOFLAGS=")
 	if output, err := cmd.CombinedOutput(); err != nil {
@@ -108,8 +116,14 @@ func run(t *testing.T, program string, m mutant) (output []byte, failed bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), enough)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "-test.failfast", "-test.run", m.test, "-sim.seeds", "60")
-	cmd.Dir = filepath.Join(root(t), "cluster")
+	args := []string{"-test.failfast", "-test.run", m.test}
+	if m.folder() == "cluster" {
+		args = append(args, "-sim.seeds", "60")
+	} else {
+		args = append(args, "-test.timeout", "1m") // one of them never ends by itself
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = filepath.Join(root(t), m.folder())
 	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		t.Fatalf("%s: %s has not failed after %v, nor ended:\n%s", m.broken, m.test, enough, head(output))
@@ -125,7 +139,7 @@ func TestFaultsAreDocumented(t *testing.T) {
 	page.WriteString(`# What was broken to see the tests fail
 
 Each rule of the protocol was broken on purpose, and a test had to notice. "go test ./test/mutants -mutants.all"
-does it again: it compiles package cluster with one change at a time and requires that the test named fails. This page is written by
+does it again: it compiles the code with one change at a time and requires that the test named fails. This page is written by
 "go test ./test/mutants -mutants.write" from the tables there, which hold the changes themselves.
 
 | rule | broken | caught by |
