@@ -8,7 +8,7 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 )
 
-// retryAnswer says what was wrong with a resource that is tried again; Status is null when nothing was, and nothing was done.
+// retryAnswer says whether a resource is tried again, and what is noted of it; Status is null when nothing is.
 type retryAnswer struct {
 	Retried bool          `json:"retried"`
 	Status  *statusAnswer `json:"status"`
@@ -32,5 +32,5 @@ func (s *server) retry(r *http.Request) (any, error) {
 	case status == nil:
 		return retryAnswer{}, nil
 	}
-	return retryAnswer{true, &statusAnswer{*status, status.Epoch, status.SpecRev}}, nil
+	return retryAnswer{status.Retriable(), &statusAnswer{*status, status.Epoch, status.SpecRev}}, nil
 }

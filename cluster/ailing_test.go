@@ -136,8 +136,8 @@ func TestWhatFailsEverywhereMakesNoNodeAil(t *testing.T) {
 	})
 }
 
-// What was given up is tried again when an operator says so, within a second, and what is well is left alone. Seen to fail with offer
-// keeping the refusal.
+// What was given up is tried again when an operator says so, within a second, and what is well is left alone; a spec that is on a lease
+// stays on it. Seen to fail with offer keeping the refusal, and with the lease left out of the put.
 func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
@@ -164,6 +164,22 @@ func TestRetry(t *testing.T) {
 		before := r.memory.Rev()
 		if s, err := cluster.Retry(t.Context(), a.Client.Commit, rigKey(0)); err != nil || s != nil || r.memory.Rev() != before {
 			t.Errorf("retry of what is well: %+v, %v", s, err)
+		}
+		lease := cluster.TermID(7).Lease(1)
+		if _, err := a.Client.Grant(t.Context(), lease, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		op := cluster.Op{Path: cluster.ResourcePath(rigKey(1)), Value: []byte(`{"broken":true}`), Lease: lease}
+		if _, err := a.Client.Commit(t.Context(), []cluster.Op{op}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		put, _ := r.memory.Get(op.Path)
+		if s, err := cluster.Retry(t.Context(), a.Client.Commit, rigKey(1)); err != nil || s == nil {
+			t.Fatalf("retry: %+v, %v", s, err)
+		}
+		if again, _ := r.memory.Get(op.Path); again.Rev <= put.Rev || again.Lease != lease {
+			t.Errorf("the spec is on lease %v at revision %d; it was on %v at %d", again.Lease, again.Rev, lease, put.Rev)
 		}
 		if _, err := cluster.Retry(t.Context(), a.Client.Commit, rigKey(7)); !errors.Is(err, cluster.ErrNoResource) {
 			t.Errorf("retry of what is not there: %v", err)

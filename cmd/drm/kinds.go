@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -31,7 +32,7 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 	clients := post.NewClients(guard)
 	sinks := sink.NewSet(sink.Options{Stdout: stdout, Clients: clients, Meter: meter})
 	runners = map[string]cluster.Runner{
-		websocket.Kind: websocket.New(websocket.Options{Sinks: sinks, Guard: guard, Meter: meter, Log: w.log}),
+		websocket.Kind: websocket.New(websocket.Options{Sinks: sinks, Guard: guard, Meter: meter, Log: slog.New(newLogLimit(w.log.Handler()))}),
 	}
 	return runners, func() {
 		clients.Close()

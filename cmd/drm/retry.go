@@ -83,11 +83,14 @@ func (o *operator) retry(ctx context.Context, keys []cluster.Key) error {
 
 func (o *operator) retried(key cluster.Key, s *cluster.Status) error {
 	said := fmt.Sprintf("%s is not in trouble", key)
-	if s != nil {
-		said = fmt.Sprintf("%s is tried again; it was %s on %s", key, s.State, s.Node)
-		if s.Error != "" {
-			said += ": " + s.Error
-		}
+	switch {
+	case s == nil:
+	case s.Retriable():
+		said = fmt.Sprintf("%s is tried again; it was %s on %s: %s", key, s.State, s.Node, s.Error)
+	case s.Error != "":
+		said = fmt.Sprintf("%s is not tried again, since its newest spec is invalid; put one that is right: %s", key, s.Error)
+	default:
+		said = fmt.Sprintf("%s is done; to have it done again, put its spec again", key)
 	}
 	_, err := fmt.Fprintln(o.stdout, plain(said))
 	return err
@@ -107,22 +110,24 @@ func (o *operator) retryAll(ctx context.Context, kind string) error {
 	if err != nil {
 		return err
 	}
+	tried := 0
 	for _, key := range keys {
-		if _, ok := troubled[key]; !ok {
+		if noted, ok := troubled[key]; !ok || !noted.Retriable() {
 			continue
 		}
 		s, err := cluster.Retry(ctx, o.store.Commit, key)
 		if err != nil && !errors.Is(err, cluster.ErrNoResource) {
 			return err
 		}
-		if s != nil {
+		if s != nil && s.Retriable() {
+			tried++
 			if err := o.retried(key, s); err != nil {
 				return err
 			}
 		}
 	}
-	if len(troubled) == 0 {
-		_, err = fmt.Fprintln(o.stdout, "nothing is in trouble")
+	if tried == 0 {
+		_, err = fmt.Fprintln(o.stdout, "nothing is in trouble that could be tried again")
 	}
 	return err
 }
