@@ -23,18 +23,17 @@ type fault struct {
 	posts  int64  // whole requests that arrive
 }
 
-func (f fault) test(t *testing.T) outcome {
+func (f fault) test(t *testing.T, timeout string) outcome {
 	t.Helper()
 	r := roughly(t, f.serve)
-	s := senderTo(t, r.url+"/in?key=hush", `, "timeout": "2s", "payload": "raw", "max_payload": "16MiB"`)
+	s := senderTo(t, r.url+"/in?key=hush", `, "timeout": "`+timeout+`", "payload": "raw", "max_payload": "16MiB"`)
 	e := order()
 	if f.data != "" {
 		e.Data = []byte(f.data)
 	}
-	begin := time.Now()
 	o := s.attempt(t.Context(), e, 1, 41)
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("took %s", took)
+	if o.took > 20*time.Second { // on the busiest of machines
+		t.Errorf("took %s", o.took)
 	}
 	o.expect(t, f.want, f.says)
 	if o.status != f.status || r.posts.Load() != f.posts || r.conns.Load() != 1 || o.err != nil && strings.Contains(o.err.Error(), "hush") {
@@ -47,7 +46,7 @@ func (f fault) test(t *testing.T) outcome {
 // latest. Seen to fail with Sent never set, without a limit on the head of an answer, and without the timeout.
 func TestNoAnswer(t *testing.T) {
 	big := strings.Repeat("x", 8<<20)
-	const late = "no answer within 2s (timeout)"
+	const late = "no answer within 3s (timeout)"
 	for name, f := range map[string]fault{
 		"drops what it accepted":   {serve: func(_ *rough, c net.Conn) { _ = c.Close() }, want: inDoubt},
 		"reads nothing":            {serve: hangs, data: big, want: inDoubt, says: late},
@@ -65,7 +64,7 @@ func TestNoAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f.test(t)
+			f.test(t, "3s")
 		})
 	}
 }
@@ -97,8 +96,8 @@ func reads(then func(net.Conn)) func(*rough, net.Conn) {
 	}
 }
 
-// What follows the status does not change what it said, and takes no more than a second. Seen to fail (the attempt takes its whole
-// timeout) without maxLinger, and (it never ends) with the body of a 101 read.
+// What follows the status does not change what it said, and holds an attempt for a second, not for its timeout. Seen to fail (it
+// takes the minute) without maxLinger, and (it never ends) with the body of a 101 read.
 func TestAnswersWithoutMeasure(t *testing.T) {
 	chunk := fmt.Sprintf("%x\r\n%s\r\n", 64<<10, strings.Repeat("z", 64<<10))
 	for name, f := range map[string]fault{
@@ -116,8 +115,8 @@ func TestAnswersWithoutMeasure(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if o := f.test(t); len(o.body) > 2048 || o.took > 1900*time.Millisecond {
-				t.Errorf("kept %d bytes after %s", len(o.body), o.took)
+			if o := f.test(t, "1m"); len(o.body) > 2048 {
+				t.Errorf("kept %d bytes", len(o.body))
 			}
 		})
 	}
