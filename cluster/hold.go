@@ -164,7 +164,7 @@ func (l *Loop) begin(h *hold, now Instant) {
 	case h.refused.state == stateInvalid && h.spec == nil && !h.searched:
 		l.readGood(h)
 	case h.blocked() || now < h.trouble.retryAt:
-	case l.emptying() && h.slot.target != nil:
+	case l.outgoing(h):
 		// It waits for pump to hand it off; a new run would only be stopped again.
 	case h.epoch <= h.spent:
 		l.rewrite(h)

@@ -99,14 +99,25 @@ func (l *Loop) chooseAll(now Instant) {
 	}
 }
 
-// unchoose takes back all moves that have not begun.
+// unchoose takes back all moves that have not begun. What waited for one without a runner is looked at again: whom it was to go to, and
+// whether it is to go at all, changes without a word about the resource itself.
 func (l *Loop) unchoose() {
-	for _, queue := range l.moves {
-		for _, m := range queue {
-			m.hold.chosen, m.hold.trial = false, false
+	for _, h := range l.holds {
+		if h.chosen {
+			h.chosen, h.trial = false, false
+		}
+		if h.run == nil {
+			l.touch(h)
 		}
 	}
 	clear(l.moves)
+}
+
+// outgoing tells whether a resource is to be handed off, as all that this node holds, and can be soon. While its target takes nothing
+// it would wait for long, and without a runner.
+func (l *Loop) outgoing(h *hold) bool {
+	to := h.slot.target
+	return to != nil && l.emptying() && l.view.credit(to) > 0
 }
 
 func (l *Loop) send(h *hold, to *peer, now Instant) {

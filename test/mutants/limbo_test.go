@@ -60,6 +60,21 @@ var limboMutants = []mutant{
 		test:  "TestNothingMovesWhileTheStoreIsFull", says: `was stopped for a move`,
 	},
 	{
+		rule: "What waits to be handed off is looked at again when it need not go.", broken: "an undone drain tells nobody",
+		edits: []edit{{"move.go", "		if h.run == nil {\n			l.touch(h)\n		}\n", ""}},
+		test:  "TestADrainUndoneStrandsNothing", says: `is held by nobody`,
+	},
+	{
+		rule: "What waits to be handed off is looked at again when it need not go.", broken: "that its target is gone tells nobody",
+		edits: []edit{{"move.go", "		if h.run == nil {\n			l.touch(h)\n		}\n", ""}},
+		test:  "TestADrainWithoutATargetStrandsNothing", says: `nobody else can take`,
+	},
+	{
+		rule: "What waits for credit waits with its runner going.", broken: "what lands on a drained node waits without one",
+		edits: []edit{{"move.go", "l.emptying() && l.view.credit(to) > 0", "l.emptying()"}},
+		test:  "TestADrainWaitsWithoutAGap", says: `not what landed on it`,
+	},
+	{
 		rule: "A claim that lands on us and won't be run is released.", broken: "a paused resource is held",
 		edits: []edit{{"hold.go", "case s.rev == 0 || s.paused:", "case s.rev == 0:"}},
 		test:  "TestSimulation", says: `held though it is paused`,
