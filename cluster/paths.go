@@ -8,7 +8,7 @@ import (
 )
 
 // Paths are keys below the prefix. What planning needs lies between ControlFirst and ControlEnd, so that one
-// watch gives a consistent view in revision order; busy families (state, status, topics) sort outside it.
+// watch gives a consistent view in revision order; the other families (asks, state, status, topics) sort outside it.
 const (
 	ControlFirst = "claims/"
 	ControlEnd   = "resources0"
@@ -28,6 +28,9 @@ func StatusPath(k Key) string { return "status/" + k.Kind + "/" + k.ID }
 
 // StatePath is where the holder keeps what must survive it, such as a cursor, guarded by the claim's epoch.
 func StatePath(k Key, name string) string { return "state/" + k.Kind + "/" + k.ID + "/" + name }
+
+// AskPath is where an operator asks the holder of a resource to do something; the holder deletes it when it is done.
+func AskPath(k Key, name string) string { return "asks/" + k.Kind + "/" + k.ID + "/" + name }
 
 // NodePath is where a node tells of itself.
 func NodePath(node string) string { return "nodes/" + node }

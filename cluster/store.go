@@ -66,6 +66,7 @@ type Record struct {
 	Value   []byte
 	Lease   LeaseID
 	Rev     int64 // mod revision; of a deletion, its revision
+	Created int64 // revision at which the key was created: Rev, unless it was there before; 0 of a deletion
 	Deleted bool
 }
 

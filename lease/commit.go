@@ -182,7 +182,8 @@ func (s *Store) found(path string, kvs []*mvccpb.KeyValue, rev int64) cluster.Re
 
 func (s *Store) record(kv *mvccpb.KeyValue) cluster.Record {
 	return cluster.Record{
-		Path: string(kv.Key[len(s.cfg.Prefix):]), Value: kv.Value, Lease: cluster.LeaseID(kv.Lease), Rev: kv.ModRevision,
+		Path: string(kv.Key[len(s.cfg.Prefix):]), Value: kv.Value, Lease: cluster.LeaseID(kv.Lease),
+		Rev: kv.ModRevision, Created: kv.CreateRevision,
 	}
 }
 

@@ -35,6 +35,7 @@ var errSilent = errors.New("the watch was silent for too long")
 // follower is one Follow. Its fields belong to the goroutine that called it.
 type follower struct {
 	s       *Store
+	keys    keys
 	out     chan<- cluster.Batch
 	life    *life
 	rev     int64 // everything up to here has been delivered; 0: to be listed
@@ -46,9 +47,14 @@ type follower struct {
 // Follow lists and then watches the control range. See cluster.Store. The Fresh of a listing's last page is from
 // before the listing. A page of a listing whose Rev differs from that of the page before begins a new listing.
 func (s *Store) Follow(ctx context.Context, out chan<- cluster.Batch) error {
+	return s.follow(ctx, s.pin.begin(), s.control(), out)
+}
+
+// follow is Follow of any keys, in a life of the pin.
+func (s *Store) follow(ctx context.Context, life *life, keys keys, out chan<- cluster.Batch) error {
 	ctx, cancel := s.joined(ctx)
 	defer cancel()
-	f := &follower{s: s, out: out, life: s.pin.begin(), member: int(s.best.Load()), silence: minSilence}
+	f := &follower{s: s, keys: keys, out: out, life: life, member: int(s.best.Load()), silence: minSilence}
 	f.planRecheck()
 	wait, refusals := minPause, 0
 	for {
@@ -59,7 +65,7 @@ func (s *Store) Follow(ctx context.Context, out chan<- cluster.Batch) error {
 		}
 		reason := startOver(err)
 		s.cfg.Notice(reason)
-		s.cfg.Log.Warn("following etcd starts over", "reason", reason, "revision", f.rev, "err", err)
+		s.cfg.Log.Warn("following etcd starts over", "keys", keys.name, "reason", reason, "revision", f.rev, "err", err)
 		if f.rev > before {
 			wait, refusals, f.silence = minPause, 0, minSilence
 		} else if errors.Is(err, errSilent) {
@@ -86,7 +92,7 @@ func (s *Store) Follow(ctx context.Context, out chan<- cluster.Batch) error {
 func (f *follower) session(ctx context.Context) error {
 	if f.rev == 0 {
 		began := Boottime()
-		err := f.s.list(ctx, func(b cluster.Batch) error {
+		err := f.s.list(ctx, f.keys, func(b cluster.Batch) error {
 			if b.Complete {
 				b.Fresh = began
 			}
@@ -119,9 +125,9 @@ func (f *follower) send(ctx context.Context, b cluster.Batch) error {
 	}
 }
 
-// planRecheck sets when the range is to be listed again in the background.
+// planRecheck sets when the keys are to be listed again in the background.
 func (f *follower) planRecheck() {
-	every := f.s.cfg.ReconcileEvery
+	every := f.keys.recheck
 	f.recheck = time.Now().Add(every - every/10 + rand.N(every/5+1))
 }
 

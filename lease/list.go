@@ -13,10 +13,11 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 )
 
-// lister reads the control range as of one revision and passes it on in batches: at least one, even when the range is empty.
+// lister reads keys as of one revision and passes them on in batches: at least one, even when there are none.
 // Whatever interrupts it, it goes on after the last key that it has passed on, with another member if need be.
 type lister struct {
 	s     *Store
+	keys  keys
 	each  func(cluster.Batch) error
 	rev   int64  // that is listed
 	from  []byte // the first key not passed on yet
@@ -24,13 +25,13 @@ type lister struct {
 	ended error // what each returned: the end
 }
 
-// list reads the control range. etcd before 3.7 can't stream it, and gives pages.
-func (s *Store) list(ctx context.Context, each func(cluster.Batch) error) error {
+// list reads keys. etcd before 3.7 can't stream them, and gives pages.
+func (s *Store) list(ctx context.Context, keys keys, each func(cluster.Batch) error) error {
 	rev, err := s.revision(ctx)
 	if err != nil {
 		return s.explain("list keys", err)
 	}
-	l := &lister{s: s, each: each, rev: rev, from: s.key(cluster.ControlFirst)}
+	l := &lister{s: s, keys: keys, each: each, rev: rev, from: keys.first}
 	err = l.stream(ctx)
 	if codeOf(err) == codes.Unimplemented {
 		err = l.pages(ctx)
@@ -77,7 +78,7 @@ func (l *lister) streamFrom(ctx context.Context, m *member) error {
 	late := time.AfterFunc(l.s.cfg.RequestTimeout, func() { cancel(errLate) })
 	defer late.Stop()
 	remote, err := pb.NewKVClient(m.requests).RangeStream(ctx, &pb.RangeRequest{
-		Key: l.from, RangeEnd: l.s.key(cluster.ControlEnd), Revision: l.rev,
+		Key: l.from, RangeEnd: l.keys.end, Revision: l.rev, KeysOnly: l.keys.only,
 	})
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func (l *lister) streamFrom(ctx context.Context, m *member) error {
 func (l *lister) pages(ctx context.Context) error {
 	for !l.done && l.ended == nil {
 		page, err := l.s.read(ctx, "list", &pb.RangeRequest{
-			Key: l.from, RangeEnd: l.s.key(cluster.ControlEnd), Limit: int64(l.s.cfg.PageSize), Revision: l.rev,
+			Key: l.from, RangeEnd: l.keys.end, Limit: int64(l.s.cfg.PageSize), Revision: l.rev, KeysOnly: l.keys.only,
 		})
 		if err != nil {
 			return err
@@ -136,6 +137,12 @@ func (l *lister) pass(kvs []*mvccpb.KeyValue, complete bool) {
 	}
 	l.done = complete
 	l.ended = l.each(batch)
+}
+
+// Revision reads the store's revision: everything committed before the call is at or below it.
+func (s *Store) Revision(ctx context.Context) (int64, error) {
+	rev, err := s.revision(ctx)
+	return rev, s.explain("read the revision", err)
 }
 
 // revision reads the store's revision: everything committed before the call is at or below it.

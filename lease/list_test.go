@@ -108,7 +108,7 @@ func TestAListingGoesOnWithAnotherMember(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // gRPC's own ping takes 16 s to notice
 	defer cancel()
 	n := 0
-	err := s.list(ctx, func(b cluster.Batch) error {
+	err := s.list(ctx, s.control(), func(b cluster.Batch) error {
 		n += len(b.Records)
 		if !b.Complete {
 			[]*proxy{deaf, other}[s.best.Load()].deaf.Store(true)

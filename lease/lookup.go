@@ -25,26 +25,41 @@ func onlyReads(ops []cluster.Op) (paths []string, only bool) {
 // lookUp does ops that only read, all as of one revision. etcd answers a transaction of plain reads from one member, after a word
 // with the leader; nested ones, as ops that write need them, go through the log, and every member reads all of it in turn.
 func (s *Store) lookUp(ctx context.Context, ops []cluster.Op, paths []string) (answer cluster.Answer, err error) {
-	found := make([]cluster.Record, 0, len(paths))
-	for len(found) < len(paths) || answer.Rev == 0 {
-		next := paths[len(found):min(len(found)+maxLookUp, len(paths))]
-		response, err := s.readAll(ctx, next, answer.Rev)
-		if err != nil {
-			return cluster.Answer{}, err
-		}
-		if answer.Rev == 0 {
-			answer.Rev = response.Header.Revision
-		}
-		for i, path := range next {
-			found = append(found, s.found(path, response.Responses[i].GetResponseRange().Kvs, answer.Rev))
-		}
+	found, rev, err := s.find(ctx, paths)
+	if err != nil {
+		return cluster.Answer{}, err
 	}
-	answer.Results = make([]cluster.Result, len(ops))
+	answer = cluster.Answer{Rev: rev, Results: make([]cluster.Result, len(ops))}
 	for i, op := range ops {
 		answer.Results[i] = cluster.Result{Done: true, Read: found[:len(op.Read):len(op.Read)]}
 		found = found[len(op.Read):]
 	}
 	return answer, nil
+}
+
+// Read returns the records of paths, any number of them, as of one revision; Deleted where there is nothing. It is linearizable.
+func (s *Store) Read(ctx context.Context, paths ...string) ([]cluster.Record, error) {
+	found, _, err := s.find(ctx, paths)
+	return found, s.explain("read keys", err)
+}
+
+// find reads the records of paths, at least once.
+func (s *Store) find(ctx context.Context, paths []string) (found []cluster.Record, rev int64, err error) {
+	found = make([]cluster.Record, 0, len(paths))
+	for len(found) < len(paths) || rev == 0 {
+		next := paths[len(found):min(len(found)+maxLookUp, len(paths))]
+		response, err := s.readAll(ctx, next, rev)
+		if err != nil {
+			return nil, 0, err
+		}
+		if rev == 0 {
+			rev = response.Header.Revision
+		}
+		for i, path := range next {
+			found = append(found, s.found(path, response.Responses[i].GetResponseRange().Kvs, rev))
+		}
+	}
+	return found, rev, nil
 }
 
 // readAll reads keys as of a revision, 0 for the newest. It may be done twice, so a member that is late costs little.

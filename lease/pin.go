@@ -30,6 +30,13 @@ type life struct {
 
 func newPin() *pin { return &pin{life: &life{voided: make(chan struct{})}} }
 
+// present returns the life that holds now, or why none does.
+func (p *pin) present() (*life, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.life, p.breach
+}
+
 // mark is what was known when a request was sent.
 type mark struct {
 	life *life

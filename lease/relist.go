@@ -26,7 +26,7 @@ func (w *watching) startListing(ctx context.Context) {
 	l := &listing{pages: make(chan cluster.Batch), changed: map[string]int64{}}
 	l.running.Go(func() {
 		defer close(l.pages)
-		l.err = w.s.list(ctx, func(b cluster.Batch) error {
+		l.err = w.s.list(ctx, w.keys, func(b cluster.Batch) error {
 			select {
 			case l.pages <- b:
 				return nil

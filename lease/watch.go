@@ -47,7 +47,7 @@ type watching struct {
 	listing *listing
 }
 
-// watch follows the range from the revision after f.rev until something ends it.
+// watch follows the keys from the revision after f.rev until something ends it.
 func (f *follower) watch(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	m := f.s.members[f.member]
@@ -69,13 +69,13 @@ func (f *follower) watch(ctx context.Context) error {
 	}
 	// No fragments: etcd takes quadratic time to cut a response, minutes for one of 40,000 events, and they would
 	// have to be put together again, because a revision is told as a whole.
-	create := &pb.WatchCreateRequest{Key: f.s.key(cluster.ControlFirst), RangeEnd: f.s.key(cluster.ControlEnd), StartRevision: f.rev + 1}
+	create := &pb.WatchCreateRequest{Key: f.keys.first, RangeEnd: f.keys.end, StartRevision: f.rev + 1}
 	// An error of Send is told by Recv.
 	_ = remote.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: create}})
 
 	words, probes := make(chan said), make(chan probe)
 	running.Go(func() { hear(ctx, remote, words) })
-	running.Go(func() { f.s.probe(ctx, probes) })
+	running.Go(func() { f.s.probe(ctx, f.keys.fresh, probes) })
 	w := &watching{follower: f, remote: remote, token: token}
 	defer func() { w.listing.join() }()
 	defer cancel()
@@ -221,8 +221,8 @@ func hear(ctx context.Context, remote pb.Watch_WatchClient, words chan<- said) {
 	}
 }
 
-// probe reads the revision now and then every FreshEvery.
-func (s *Store) probe(ctx context.Context, probes chan<- probe) {
+// probe reads the revision now and then at intervals.
+func (s *Store) probe(ctx context.Context, every time.Duration, probes chan<- probe) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		p := probe{at: Boottime()}
@@ -232,6 +232,6 @@ func (s *Store) probe(ctx context.Context, probes chan<- probe) {
 		case <-ctx.Done():
 			return
 		}
-		_ = pause(ctx, s.cfg.FreshEvery-time.Since(began)) // The loop looks at ctx.
+		_ = pause(ctx, every-time.Since(began)) // The loop looks at ctx.
 	}
 }

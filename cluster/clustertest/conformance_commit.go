@@ -103,7 +103,11 @@ func testMove(t *testing.T, c Cluster) {
 	if err := s.Revoke(within(t), from); err != nil {
 		t.Fatalf("Revoke: %v", err)
 	}
-	wantRecord(t, read(t, s, path(1))[0], path(1), "to", to, moved)
+	found := read(t, s, path(1))[0]
+	wantRecord(t, found, path(1), "to", to, moved)
+	if found.Created != rev {
+		t.Errorf("the key is said to be created at %d; it was at %d", found.Created, rev)
+	}
 	if err := s.Revoke(within(t), to); err != nil {
 		t.Fatalf("Revoke: %v", err)
 	}

@@ -118,7 +118,10 @@ func (s *state) put(path string, value []byte, on cluster.LeaseID) {
 	if l := s.leases[on]; l != nil {
 		l.paths[path] = true
 	}
-	r := cluster.Record{Path: path, Value: bytes.Clone(value), Lease: on, Rev: s.rev + 1}
+	r := cluster.Record{Path: path, Value: bytes.Clone(value), Lease: on, Rev: s.rev + 1, Created: s.rev + 1}
+	if before, ok := s.records[path]; ok {
+		r.Created = before.Created
+	}
 	s.records[path] = r
 	s.writing = append(s.writing, r)
 }
