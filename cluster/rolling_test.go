@@ -60,8 +60,8 @@ func total(counts map[cluster.Key]int) (n int) {
 const longestGap = 50 * time.Millisecond
 
 // Each of three nodes leaves and comes back in turn. What it holds must go somewhere, and comes back to it, whether the next restart waits
-// for that or not: no resource moves more than twice in all, and what all of them were without a runner adds up to little. Seen to fail with
-// a cooldown for what goes back (3 times), with the longest held first (4 times), and with an origin that is kept when its resource moves on.
+// for that or not: no resource moves more than twice in all, and what all of them were without a runner adds up to little. Seen to fail
+// with the longest held first (4 times), and with an origin that is kept, or given anew, when its resource moves on (3 times).
 func TestRollingRestart(t *testing.T) {
 	for name, rest := range map[string]time.Duration{"at rest": 20 * time.Second, "at once": time.Second, "amid balance": 2100 * time.Millisecond} {
 		for seed := range uint64(3) {
