@@ -13,8 +13,8 @@ import (
 // maxOnLease is how many claims one lease may carry. etcd deletes what is on a lease in one step that stops all else.
 const maxOnLease = 1000
 
-// maxLeases is how many leases a term can name: 16 bits.
-const maxLeases = 1 << 16
+// maxLeases is how many leases a term can name, in 16 bits, beside one that is asked for at its beginning.
+const maxLeases = 1<<16 - 1
 
 // term is one life of this node's leases. Its goroutines renew them, watch over their deadlines and follow the
 // store; end joins them all.
@@ -114,6 +114,13 @@ func (t *term) trust(id LeaseID, sentAt Instant, timing timing) (*lease, error) 
 // trust, a longer one is asked for.
 func (t *term) grantNode(ctx context.Context) (*lease, timing, error) {
 	timing := t.timing
+	election, err := t.electionTimeout(ctx)
+	if err != nil {
+		return nil, timing, err
+	}
+	if election > timing.election {
+		timing = newTiming(t.cfg.TTL, election, t.cfg.StopBudget)
+	}
 	id, _ := t.name() // the first
 	for {
 		sentAt := t.cfg.Clock()
@@ -131,6 +138,22 @@ func (t *term) grantNode(ctx context.Context) (*lease, timing, error) {
 		}
 		timing = next
 	}
+}
+
+// electionTimeout returns how long the store's election timeout may be, 0 if it is no longer than what a TTL of two seconds allows for:
+// etcd's own of 1 s. The store raises a TTL below three halves of it, so the shortest lease tells; a long enough TTL would
+// be granted as asked, whatever the election timeout is.
+func (t *term) electionTimeout(ctx context.Context) (time.Duration, error) {
+	id := t.id.Lease(maxLeases) // no other lease has this number
+	least, err := t.cfg.Store.Grant(ctx, id, time.Second)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the shortest lease: %w", err)
+	}
+	_ = t.cfg.Store.Revoke(ctx, id) // if that fails it ends by itself, in a moment
+	if least <= 2*time.Second {
+		return 0, nil
+	}
+	return least * 2 / 3, nil
 }
 
 // renew keeps the leases alive, in rounds, for as long as the node is of use: its loop turns and its view is

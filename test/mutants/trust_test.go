@@ -71,4 +71,9 @@ var trustMutants = []mutant{
 		},
 		test: "TestALostTermRevokesItsNodeLeaseFirst", says: `are not as they should be`,
 	},
+	{
+		rule: "The margin is two election timeouts and the stop budget.", broken: "only a TTL that is raised tells of long ones",
+		edits: []edit{{"term.go", "if election > timing.election {", "if false {"}},
+		test:  "TestALongElectionTimeoutIsNoticed", says: `the margin is`,
+	},
 }
