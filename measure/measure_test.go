@@ -34,7 +34,7 @@ func TestClusterOnEtcd(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	took, err := c.Filled(ctx, n, cluster.Node{ID: "a", Weight: 2}, cluster.Node{ID: "b"}, cluster.Node{ID: "c"})
+	took, err := c.Filled(ctx, n, cluster.Node{ID: "a", Weight: 2 * cluster.StandardWeight}, cluster.Node{ID: "b"}, cluster.Node{ID: "c"})
 	if err != nil || took <= 0 {
 		t.Fatalf("filled in %v: %v", took, err)
 	}

@@ -143,13 +143,16 @@ func (s *stage) tally(ctx context.Context, node *fleet.Node) error {
 	return nil
 }
 
-// start starts the nodes, all at once; flags are for the first.
-func (s *stage) start(ctx context.Context, flags ...string) error {
+// start starts the nodes, all at once, with flags for the first and for the others.
+func (s *stage) start(ctx context.Context, first, others []string) error {
 	for i := range nodes {
+		flags := others
+		if i == 0 {
+			flags = first
+		}
 		if _, err := s.Launch(nodeID(i), flags...); err != nil {
 			return err
 		}
-		flags = nil
 	}
 	for _, node := range s.Nodes() {
 		if err := node.Ready(ctx); err != nil {
@@ -174,7 +177,7 @@ func (s *stage) put(ctx context.Context, address string) error {
 
 // populate starts the nodes, puts the resources and returns when all are held and spread evenly.
 func (s *stage) populate(ctx context.Context) error {
-	if err := s.start(ctx); err != nil {
+	if err := s.start(ctx, nil, nil); err != nil {
 		return err
 	}
 	if err := s.put(ctx, s.seen.Address); err != nil {

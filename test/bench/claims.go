@@ -48,7 +48,7 @@ func takeover(ctx context.Context, s *inside) ([]row, error) {
 		return nil, err
 	}
 	heavy := trio()
-	heavy[0].Weight = cluster.MaxWeight
+	heavy[0].Weight, heavy[1].Weight, heavy[2].Weight = cluster.MaxWeight, 1, 1
 	if _, err := s.Filled(ctx, s.n, heavy...); err != nil {
 		return nil, err
 	}

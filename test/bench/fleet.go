@@ -17,7 +17,7 @@ import (
 // lopsided starts the nodes, puts the resources and returns when all are held, nearly all of them by the first node: what is
 // measured is how long a dead node's resources take.
 func (s *stage) lopsided(ctx context.Context) error {
-	if err := s.start(ctx, fmt.Sprintf("--weight=%d", cluster.MaxWeight)); err != nil {
+	if err := s.start(ctx, []string{fmt.Sprintf("--weight=%d", cluster.MaxWeight)}, []string{"--weight=1"}); err != nil {
 		return err
 	}
 	if err := s.put(ctx, s.seen.Address); err != nil {

@@ -109,7 +109,7 @@ const idle = 20 * time.Second
 
 // memory compares what all of drm has in use with connections and without.
 func memory(ctx context.Context, s *stage) ([]row, error) {
-	if err := s.start(ctx); err != nil {
+	if err := s.start(ctx, nil, nil); err != nil {
 		return nil, err
 	}
 	empty, err := s.rss(ctx)
