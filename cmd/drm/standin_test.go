@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -158,6 +159,15 @@ func (r *running) until(t *testing.T, pattern string) []string {
 		if found := want.FindStringSubmatch(r.line(t)); found != nil {
 			return found
 		}
+	}
+}
+
+// untilEach reads lines until each pattern has matched one, in any order.
+func (r *running) untilEach(t *testing.T, patterns ...string) {
+	t.Helper()
+	for len(patterns) > 0 {
+		line := r.line(t)
+		patterns = slices.DeleteFunc(patterns, func(p string) bool { return regexp.MustCompile(p).MatchString(line) })
 	}
 }
 
