@@ -18,6 +18,7 @@ type work struct {
 	sending     *prometheus.HistogramVec
 	sinkErrors  *prometheus.CounterVec
 	blocked     *prometheus.CounterVec
+	deliveries  deliveries
 }
 
 func newWork(with promauto.Factory, kinds []string) work {
@@ -39,6 +40,7 @@ func newWork(with promauto.Factory, kinds []string) work {
 			"Attempts that a sink did not take, by sink.", "sink", resources.SinkNames()),
 		blocked: counters(with, "drm_egress_blocked_total",
 			"Connections that the egress guard refused, by what is at the address.", "reason", resources.BlockReasons()),
+		deliveries: newDeliveries(with),
 	}
 	for _, kind := range kinds {
 		for _, state := range resources.States() {
@@ -57,7 +59,7 @@ func newWork(with promauto.Factory, kinds []string) work {
 // Meter returns what resources and sinks are to be given, so that what they do is counted here.
 func (m *Metrics) Meter() resources.Meter {
 	w := m.work
-	return resources.Meter{
+	meter := resources.Meter{
 		Connections: func(kind, state string, n int) {
 			w.connections.WithLabelValues(known(kind, m.kinds), known(state, resources.States())).Add(float64(n))
 		},
@@ -77,4 +79,6 @@ func (m *Metrics) Meter() resources.Meter {
 		},
 		Blocked: func(reason string) { w.blocked.WithLabelValues(known(reason, resources.BlockReasons())).Inc() },
 	}
+	w.deliveries.meter(&meter)
+	return meter
 }

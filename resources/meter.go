@@ -5,7 +5,8 @@ import "time"
 // Meter is how resources and sinks count what they do. Each field is told one thing and may be nil: the zero
 // Meter counts nothing. The functions are called from many goroutines and must not block. Every label
 // comes from a bounded set, so that a counter can start at 0 for each: see States, ConnectResults,
-// DropReasons, SinkNames and BlockReasons.
+// DropReasons, SinkNames, BlockReasons, AttemptResults
+// and Fates.
 type Meter struct {
 	// Connections adds n (1 or -1) to the connections of a kind that are in a state.
 	Connections func(kind, state string, n int)
@@ -19,6 +20,18 @@ type Meter struct {
 	Sent func(sink string, took time.Duration, ok bool)
 	// Blocked counts one connection that the egress guard refused.
 	Blocked func(reason string)
+	// Attempts tells of one attempt to deliver an event: what came of it, and how long it took.
+	Attempts func(result string, took time.Duration)
+	// Deliveries counts what became of an event.
+	Deliveries func(fate string)
+	// Lags tells how long after it happened an event was delivered, by the clocks of publisher and node.
+	Lags func(time.Duration)
+	// Doubts adds n to the deliveries of which it is not known whether they arrived.
+	Doubts func(n int)
+	// Disabled adds n (1 or -1) to the webhooks that deliver nothing until somebody mends them.
+	Disabled func(n int)
+	// Gaps counts one gap: events that were deleted before they were delivered.
+	Gaps func()
 }
 
 // The states of a connection, the same for every kind that keeps one.

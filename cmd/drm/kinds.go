@@ -13,12 +13,13 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
 	"github.com/drm-cluster/drm/resources/post"
+	"github.com/drm-cluster/drm/resources/webhook"
 	"github.com/drm-cluster/drm/resources/websocket"
 	"github.com/drm-cluster/drm/sink"
 )
 
 // kindNames are the kinds of resources that this program can hold.
-var kindNames = []string{websocket.Kind}
+var kindNames = []string{webhook.Kind, websocket.Kind}
 
 // kinds returns the runner of each kind, and what must be called when none of them runs any more.
 func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string]cluster.Runner, end func()) {
@@ -31,8 +32,12 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 	}
 	clients := post.NewClients(guard)
 	sinks := sink.NewSet(sink.Options{Stdout: stdout, Clients: clients, Meter: meter})
+	log := slog.New(newLogLimit(w.log.Handler()))
 	runners = map[string]cluster.Runner{
-		websocket.Kind: websocket.New(websocket.Options{Sinks: sinks, Guard: guard, Meter: meter, Log: slog.New(newLogLimit(w.log.Handler()))}),
+		webhook.Kind: webhook.New(webhook.Options{
+			Log: w.topics, Book: w.book, Clients: clients, Agent: "drm/" + thisBuild().Version, Host: w.node.node, Meter: meter, Logger: log,
+		}),
+		websocket.Kind: websocket.New(websocket.Options{Sinks: sinks, Guard: guard, Meter: meter, Log: log}),
 	}
 	return runners, func() {
 		clients.Close()

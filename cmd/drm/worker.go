@@ -16,8 +16,10 @@ import (
 
 	"github.com/drm-cluster/drm/api"
 	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/events"
 	"github.com/drm-cluster/drm/lease"
 	"github.com/drm-cluster/drm/metrics"
+	"github.com/drm-cluster/drm/state"
 )
 
 func newWorker(p process) *cobra.Command {
@@ -51,6 +53,8 @@ type worker struct {
 	*node
 	metrics  *metrics.Metrics
 	store    *lease.Store
+	topics   *events.Log
+	book     *state.Book
 	loop     *cluster.Loop
 	burst    burst
 	abort    chan struct{} // closed to end without handing off
@@ -88,12 +92,14 @@ func work(p process, s *settings) (err error) {
 		return exits(exitError, fmt.Errorf("serve HTTP: %w; choose another address with --listen", err))
 	}
 	defer w.listener.Close()
-	events := newEventLog(w.log)
-	events.asked = w.ttl
-	defer events.close()
+	w.topics = events.Open(w.store, events.Options{Log: w.log})
+	w.book = state.Open(w.store, state.Options{Wrote: w.metrics.Wrote, Log: w.log})
+	lines := newEventLog(w.log)
+	lines.asked = w.ttl
+	defer lines.close()
 	kinds, endKinds := w.kinds(p.stdout, endpoints)
 	defer endKinds()
-	if err := w.newLoop(kinds, guard, events); err != nil {
+	if err := w.newLoop(kinds, guard, lines); err != nil {
 		return exits(exitConfig, err)
 	}
 	return exits(exitError, w.serve(p.signals, gone))
@@ -120,7 +126,7 @@ func (w *worker) openStore() (endpoints []string, err error) {
 }
 
 // newLoop makes the loop out of all the parts.
-func (w *worker) newLoop(kinds map[string]cluster.Runner, guard *guardWriter, events *eventLog) error {
+func (w *worker) newLoop(kinds map[string]cluster.Runner, guard *guardWriter, lines *eventLog) error {
 	life, err := lease.Self()
 	if err != nil {
 		w.log.Warn("a crash of this node together with its supervisor can't be proven to the next one", "err", err)
@@ -141,7 +147,7 @@ func (w *worker) newLoop(kinds map[string]cluster.Runner, guard *guardWriter, ev
 		Observe: func(e cluster.Event) {
 			w.metrics.Observe(e)
 			w.burst.observe(e)
-			events.observe(e)
+			lines.observe(e)
 		},
 		Exit: w.exit,
 	})
@@ -207,8 +213,10 @@ func (w *worker) serve(signals <-chan os.Signal, gone <-chan struct{}) error {
 	var servers sync.WaitGroup
 	defer servers.Wait()
 	defer shut()
-	failed := make(chan error, 2)
+	failed := make(chan error, 4)
 	servers.Go(func() { w.burst.run(serving) })
+	servers.Go(func() { failed <- w.topics.Run(serving) })
+	servers.Go(func() { failed <- w.book.Run(serving) })
 	servers.Go(func() { failed <- api.Serve(serving, w.listener, w.http()) })
 	if w.debugListen != "" {
 		servers.Go(func() { failed <- api.Debug(serving, w.debugListen) })
@@ -221,7 +229,7 @@ func (w *worker) serve(signals <-chan os.Signal, gone <-chan struct{}) error {
 		case err := <-ended:
 			return errors.Join(broken, err)
 		case err := <-failed:
-			w.log.Error("HTTP server ended; leaving", "err", err)
+			w.log.Error("a part of the node ended; leaving", "err", err)
 			broken = err
 			drain()
 		case <-gone:

@@ -72,7 +72,7 @@ func numbers(v any) any {
 
 // wants tells whether an event is to be delivered. An error is about the filter and this very event.
 func (s *spec) wants(e *events.Event) (bool, error) {
-	if len(s.EventTypes) > 0 && !slices.ContainsFunc(s.EventTypes, func(g string) bool { return matches(g, e.Type) }) {
+	if len(s.EventTypes) > 0 && !slices.ContainsFunc(s.EventTypes, func(g string) bool { return events.Match(g, e.Type) }) {
 		return false, nil
 	}
 	if s.Filter.Empty() {
@@ -92,22 +92,6 @@ func (s *spec) orderOf(e *events.Event) (string, error) {
 		return "", fmt.Errorf("evaluate ordering_key: %w", err)
 	}
 	return fmt.Sprint(key), nil
-}
-
-// matches tells whether a text is what a glob describes, in which * stands for any text.
-func matches(glob, s string) bool {
-	parts := strings.Split(glob, "*")
-	s, ok := strings.CutPrefix(s, parts[0])
-	if !ok || len(parts) == 1 {
-		return ok && s == ""
-	}
-	last := len(parts) - 1
-	for _, part := range parts[1:last] {
-		if _, s, ok = strings.Cut(s, part); !ok {
-			return false
-		}
-	}
-	return strings.HasSuffix(s, parts[last])
 }
 
 // statuses are some status codes of HTTP: one, such as "429", or a hundred, such as "5xx".

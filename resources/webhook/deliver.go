@@ -1,0 +1,200 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/events"
+	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/state"
+)
+
+// send makes one attempt, whose intent is on record.
+func (h *hold) send(d *delivery) {
+	h.group.Go(func() {
+		e, err := h.event(d)
+		o := outcome{verdict: notSent, err: err}
+		if errors.Is(err, events.ErrGone) {
+			o = outcome{verdict: refused, word: wordAbort, err: err}
+		} else if err == nil {
+			o = h.sender.attempt(h.claim.Held, e, d.attempt, h.claim.Epoch)
+			h.meter.Attempt(o.result(), o.took)
+		}
+		h.ended <- attempt{delivery: d, outcome: o}
+	})
+}
+
+// probe asks the receiver whether it has an event.
+func (h *hold) probe(d *delivery) {
+	h.group.Go(func() {
+		e, err := h.event(d)
+		known := unknown
+		if err == nil {
+			known, err = h.sender.probe(h.claim.Held, e, h.claim.Epoch)
+		}
+		h.ended <- attempt{delivery: d, probe: true, known: known, outcome: outcome{err: err}}
+	})
+}
+
+// event returns what a delivery delivers, from the log unless it has just come from there.
+func (h *hold) event(d *delivery) (events.Event, error) {
+	if d.event != nil {
+		return *d.event, nil
+	}
+	e, err := h.log.Get(h.claim.Held, d.ref)
+	if err != nil {
+		return e, fmt.Errorf("read event %s again: %w", d.ref, err)
+	}
+	return e, nil
+}
+
+// end takes the end of an attempt or a probe in.
+func (h *hold) end(e attempt) {
+	now := time.Now()
+	switch {
+	case h.claim.Held.Err() != nil:
+		// Its outcome can't be written down: the next holder finds the intent.
+	case e.probe:
+		h.lane.probed(e.delivery, e.known, e.outcome.err, now)
+	default:
+		if v := e.delivery.event; v != nil && e.outcome.verdict == delivered && !v.Time.IsZero() {
+			h.meter.Lag(now.Sub(v.Time))
+		}
+		h.lane.ended(e.delivery, e.outcome, now)
+	}
+}
+
+// tell counts what became of an event.
+func (h *hold) tell(fate string, d *delivery) {
+	h.meter.Delivery(fate)
+	if fate == resources.FateDead {
+		h.logged().Warn("an event was given up", "event", d.ref, "attempts", d.attempt)
+	}
+}
+
+// count has the meter show how many deliveries are in doubt, and whether the webhook is disabled.
+func (h *hold) count(doubt int, off bool) {
+	h.meter.InDoubt(doubt - h.doubt)
+	if off != h.off {
+		h.meter.Disable(off)
+	}
+	h.doubt, h.off = doubt, off
+}
+
+// result is what an attempt came to, as metrics name it.
+func (o outcome) result() string {
+	switch {
+	case o.verdict == inDoubt:
+		return resources.AttemptInDoubt
+	case o.status == 0:
+		return resources.AttemptNotSent
+	case o.status == 429:
+		return resources.Attempt429
+	case o.status/100 == 2:
+		return resources.Attempt2xx
+	case o.status/100 == 4:
+		return resources.Attempt4xx
+	case o.status/100 == 5:
+		return resources.Attempt5xx
+	}
+	return resources.Attempt3xx
+}
+
+// take takes in what was read from the log.
+func (h *hold) take(f fetched) error {
+	h.fetching = false
+	if h.lane.rewound {
+		return nil // it will be read again
+	}
+	gap := (*events.GapError)(nil)
+	switch {
+	case errors.As(f.err, &gap):
+		h.logged().Error("events were deleted from the log before they were delivered", "err", f.err)
+		h.meter.Gap()
+		return nil
+	case f.err != nil && resources.Cause(h.ctx) != nil:
+		return nil
+	case f.err != nil:
+		return fmt.Errorf("read events: %w", f.err)
+	}
+	now := time.Now()
+	for _, e := range f.events {
+		wanted, err := h.spec.wants(&e)
+		var key string
+		if err == nil && wanted && h.spec.Ordering == orderKey {
+			key, err = h.spec.orderOf(&e)
+		}
+		switch {
+		case err != nil:
+			h.lane.reject(e, err, now)
+		case wanted:
+			h.lane.take(e, key, now)
+		default:
+			h.lane.skip(e, now)
+		}
+	}
+	return nil
+}
+
+// ask does what operators ask; they are told when it is on record. What can't be done is logged.
+func (h *hold) ask() {
+	now := time.Now()
+	for _, a := range h.page.Pending() {
+		if slices.ContainsFunc(h.asked, func(b state.Ask) bool { return a.Name == b.Name }) {
+			continue
+		}
+		var ask Ask
+		err := json.Unmarshal(a.Value, &ask)
+		if err == nil {
+			err = h.lane.do(ask, now)
+		}
+		if err != nil {
+			h.logged().Warn("an operator asked for what can't be done", "ask", string(a.Value), "err", err)
+		}
+		h.asked = append(h.asked, a)
+	}
+}
+
+// The states of a webhook.
+const (
+	stateReady    = "ready"
+	stateFailing  = "failing"  // the receiver takes nothing for now
+	stateInDoubt  = "in_doubt" // somebody must say what to do with deliveries that may have reached the receiver
+	stateDisabled = "disabled" // nothing is sent until somebody enables it or changes the spec
+)
+
+// show reports how the webhook fares.
+func (h *hold) show() {
+	h.count(h.lane.doubt, h.lane.off != nil)
+	c := cluster.Condition{State: stateReady}
+	switch l := h.lane; {
+	case h.refusal != nil:
+		c = cluster.Condition{State: stateFailing, Err: h.refusal}
+	case l.off != nil:
+		c = cluster.Condition{State: stateDisabled, Err: fmt.Errorf("deliver: disabled since %s: %s; once it is mended, change the spec",
+			l.off.Since.UTC().Format(time.RFC3339), l.off.Reason)}
+	case l.pace.open():
+		c = cluster.Condition{State: stateFailing, Err: fmt.Errorf("deliver: %d attempts in a row were in vain: %s", l.pace.failures, l.lastError())}
+	case l.doubt > 0:
+		c = cluster.Condition{State: stateInDoubt, Err: fmt.Errorf("deliver: %d events may have reached the receiver: the keys below %s; replay or drop them",
+			l.doubt, cluster.StatePath(h.claim.Key, doubtDir))}
+	}
+	shown := c.State
+	if c.Err != nil {
+		shown += c.Err.Error()
+	}
+	if shown != h.shown {
+		h.shown = shown
+		h.claim.Report(c)
+	}
+}
+
+// logged returns the logger with what tells the resources apart.
+func (h *hold) logged() *slog.Logger {
+	return h.logger.With("kind", Kind, "resource", h.claim.Key.ID, "epoch", h.claim.Epoch, "url", resources.RedactURL(h.spec.URL))
+}

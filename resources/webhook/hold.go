@@ -1,0 +1,231 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/events"
+	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/state"
+)
+
+// hold is one webhook for the time of one run. One goroutine owns the lane; the log is read, the ledger written and the receiver called
+// beside it.
+type hold struct {
+	*Runner
+	ctx    context.Context // while it lasts, something new may be begun
+	claim  cluster.Claim   // while claim.Held lasts, what was begun may go on
+	spec   *spec
+	sender *sender
+	lane   *lane
+	page   *state.Page
+
+	feed        *events.Feed
+	reading     context.Context
+	stopReading context.CancelFunc
+
+	// What is done beside the lane comes back here. There is room for all that can be under way, so that nothing waits for a run that
+	// has ended.
+	group   sync.WaitGroup
+	fetched chan fetched
+	written chan error
+	ended   chan attempt
+
+	fetching bool
+	begun    []*delivery // whose intent is not on record
+	asked    []state.Ask // done, but neither on record nor answered
+	writing  bool        // a transaction is under way
+	awaiting []*delivery // to be sent when it is done
+	shown    string
+	doubt    int  // told to the meter
+	off      bool // told to the meter
+
+	leaves  chan leave
+	allowed bool // by the receiver
+	asking  bool
+	askNext time.Time
+	refusal error
+}
+
+// fetched is what reading the log came to.
+type fetched struct {
+	events []events.Event
+	err    error
+}
+
+// attempt is how an attempt, or a probe, ended.
+type attempt struct {
+	delivery *delivery
+	probe    bool
+	known    knowledge // by a probe
+	outcome  outcome
+}
+
+// run delivers until ctx ends. What was sent by then is waited for, as long as the webhook is held.
+func (h *hold) run() error {
+	defer h.count(0, false)
+	defer h.group.Wait()
+	h.begin()
+	defer h.endReading()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	stop := h.ctx.Done()
+	for {
+		now := time.Now()
+		stopping := resources.Cause(h.ctx)
+		if h.claim.Held.Err() != nil {
+			return stopping
+		}
+		var wake time.Time
+		if stopping == nil {
+			wake = h.advance(now)
+		} else {
+			h.retreat(now)
+		}
+		h.write(now)
+		if stopping != nil && h.lane.idle() && !h.writing {
+			return stopping
+		}
+		h.show()
+		timer.Reset(until(wake, now))
+		var err error
+		select {
+		case f := <-h.fetched:
+			err = h.take(f)
+		case err = <-h.written:
+			err = h.wrote(err)
+		case e := <-h.ended:
+			h.end(e)
+		case l := <-h.leaves:
+			h.answered(l)
+		case <-h.page.Asked():
+			h.ask()
+		case <-timer.C:
+		case <-stop:
+			stop = nil
+		case <-h.claim.Held.Done():
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// advance begins what may be begun, and returns when to look again if nothing happens before.
+func (h *hold) advance(now time.Time) (wake time.Time) {
+	h.read()
+	ok, wake := h.mayBegin(now)
+	var begun []*delivery
+	if ok {
+		begun, wake = h.lane.begin(now)
+	}
+	for _, d := range begun {
+		if d.dir == doubtDir {
+			h.probe(d)
+			continue
+		}
+		h.begun = append(h.begun, d)
+	}
+	for _, at := range []time.Time{h.lane.lazily(), h.lane.expire(now)} {
+		if wake.IsZero() || !at.IsZero() && at.Before(wake) {
+			wake = at
+		}
+	}
+	return wake
+}
+
+// read has the log read on, beside everything else, if there is room for more.
+func (h *hold) read() {
+	if h.lane.rewound && !h.fetching {
+		h.endReading()
+		h.begin()
+		h.lane.rewound = false
+	}
+	if h.fetching || !h.lane.hungry() {
+		return
+	}
+	h.fetching = true
+	h.group.Go(func() {
+		es, err := h.feed.Next(h.reading, 4*h.spec.Concurrency)
+		h.fetched <- fetched{es, err}
+	})
+}
+
+// begin opens the log where it is taken up to.
+func (h *hold) begin() {
+	h.feed = h.log.Subscribe(h.spec.Topics, h.lane.at)
+	h.reading, h.stopReading = context.WithCancel(h.ctx)
+}
+
+func (h *hold) endReading() {
+	h.stopReading()
+	h.feed.Close()
+}
+
+// retreat takes back what was not sent yet, so that the next holder sends it at once instead of finding it in doubt.
+func (h *hold) retreat(now time.Time) {
+	for _, d := range h.begun {
+		h.lane.withdraw(d, now)
+	}
+	h.begun = nil
+}
+
+// write writes down what is to be, one transaction at a time: what comes meanwhile goes into the next.
+func (h *hold) write(now time.Time) {
+	if h.writing {
+		return
+	}
+	r := h.lane.record(now)
+	if len(r.changes) == 0 && len(h.asked) == 0 {
+		return
+	}
+	h.writing = true
+	var asked []state.Ask
+	if r.cursor {
+		h.awaiting, h.begun = h.begun, nil
+	}
+	if len(h.lane.changes) == 0 {
+		asked, h.asked = h.asked, nil
+	}
+	h.group.Go(func() {
+		var err error
+		if len(r.changes) > 0 {
+			err = h.page.Write(h.claim.Held, r.changes...)
+		}
+		for _, a := range asked {
+			if err == nil {
+				err = h.page.Answer(h.claim.Held, a)
+			}
+		}
+		h.written <- err
+	})
+}
+
+// wrote sends what is on record now.
+func (h *hold) wrote(err error) error {
+	awaiting := h.awaiting
+	h.writing, h.awaiting = false, nil
+	if err != nil {
+		return fmt.Errorf("write down what is delivered: %w", err)
+	}
+	now := time.Now()
+	for _, d := range awaiting {
+		if resources.Cause(h.ctx) != nil {
+			h.lane.withdraw(d, now)
+			continue
+		}
+		h.send(d)
+	}
+	return nil
+}
+
+// until is how long to sleep: an hour when there is nothing to wake up for.
+func until(wake, now time.Time) time.Duration {
+	if wake.IsZero() {
+		return time.Hour
+	}
+	return max(wake.Sub(now), 0)
+}

@@ -1,0 +1,306 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/events"
+	"github.com/drm-cluster/drm/resources"
+)
+
+// bench is a lane with events e0, e1, … that a test leads by hand; whatever it wants written down is.
+type bench struct {
+	*world
+	fates map[string]string
+}
+
+func newBench(t *testing.T, change func(*spec)) *bench {
+	b := &bench{world: newWorld(t, 1, change), fates: map[string]string{}}
+	b.calm = true
+	b.lane.tell = b.note
+	for _, e := range b.log[:10] {
+		b.lane.take(e, b.keyOf(e.Ref()), b.now)
+	}
+	return b
+}
+
+func (b *bench) note(fate string, d *delivery) { b.fates[d.ref] = fate }
+
+// begins returns the refs of what begins now, its intents on record.
+func (b *bench) begins() (refs []string) {
+	begun, _ := b.lane.begin(b.now)
+	b.record()
+	for _, d := range begun {
+		refs = append(refs, d.ref)
+	}
+	return refs
+}
+
+// ends ends the attempt under way at an event.
+func (b *bench) ends(ref string, o outcome) {
+	b.t.Helper()
+	d := b.lane.active[ref]
+	if d == nil {
+		b.t.Fatalf("%s is not being sent", ref)
+	}
+	b.lane.ended(d, o, b.now)
+	b.record()
+}
+
+// entry returns what is on record of an event, and where.
+func (b *bench) entry(ref string) (dir string, e entry) {
+	for _, dir := range []string{waitingDir, doubtDir, deadDir} {
+		if value, ok := b.ledger[dir+ref]; ok {
+			if err := json.Unmarshal(value, &e); err != nil {
+				b.t.Fatal(err)
+			}
+			return dir, e
+		}
+	}
+	return "", e
+}
+
+func (b *bench) ref(i int) string { return b.log[i].Ref() }
+
+func alone(s *spec) { s.Concurrency = 1 }
+
+// What becomes of an event, for each outcome in each mode. Seen to fail with each case of ended, refused and doubted left out in turn.
+func TestWhatBecomesOfAnAttempt(t *testing.T) {
+	status := func(n int) outcome { return outcome{verdict: refused, status: n, err: fmt.Errorf("it answered %d", n)} }
+	abort := status(500)
+	abort.word = wordAbort
+	lost := outcome{verdict: inDoubt, err: errTest}
+	for _, c := range []struct {
+		mode, policy string
+		outcome      outcome
+		dir, fate    string
+	}{
+		{modeOnce, doubtHold, outcome{verdict: delivered, status: 200}, "", resources.FateDelivered},
+		{modeOnce, doubtHold, outcome{verdict: notSent, err: errTest}, waitingDir, resources.FateWaiting},
+		{modeOnce, doubtHold, status(503), deadDir, resources.FateDead},
+		{modeOnce, doubtHold, lost, doubtDir, resources.FateInDoubt},
+		{modeOnce, doubtRetry, lost, doubtDir, resources.FateInDoubt},
+		{modeOnce, doubtDrop, lost, "", resources.FateDropped},
+		{modeEffectively, doubtHold, status(503), waitingDir, resources.FateWaiting},
+		{modeEffectively, doubtHold, status(401), waitingDir, resources.FateWaiting},
+		{modeEffectively, doubtHold, status(404), deadDir, resources.FateDead},
+		{modeEffectively, doubtHold, status(302), deadDir, resources.FateDead},
+		{modeEffectively, doubtHold, abort, deadDir, resources.FateDead},
+		{modeEffectively, doubtHold, lost, doubtDir, resources.FateInDoubt},
+		{modeEffectively, doubtRetry, lost, waitingDir, resources.FateWaiting},
+		{modeEffectively, doubtProbe, lost, doubtDir, resources.FateInDoubt},
+		{modeEffectively, doubtHold, outcome{verdict: unfit, err: errTest}, deadDir, resources.FateDead},
+		{modeAtLeast, doubtHold, lost, waitingDir, resources.FateWaiting},
+		{modeAtLeast, doubtHold, status(503), waitingDir, resources.FateWaiting},
+	} {
+		b := newBench(t, func(s *spec) { alone(s); s.Delivery, s.InDoubt = c.mode, c.policy })
+		ref := b.begins()[0]
+		b.ends(ref, c.outcome)
+		dir, e := b.entry(ref)
+		if dir != c.dir || b.fates[ref] != c.fate {
+			t.Errorf("%s, %s, %+v: is in %q, %s; want %q, %s", c.mode, c.policy, c.outcome, dir, b.fates[ref], c.dir, c.fate)
+		}
+		if dir != "" && !strings.Contains(e.Reason, c.outcome.err.Error()) {
+			t.Errorf("%s, %s, %+v: the reason on record is %q", c.mode, c.policy, c.outcome, e.Reason)
+		}
+	}
+}
+
+// Attempts follow the schedule, then the event is dead. Seen to fail with again going on for ever, and with pause taking the step
+// after.
+func TestScheduleIsFollowed(t *testing.T) {
+	b := newBench(t, func(s *spec) {
+		alone(s)
+		s.Retry.Schedule = []cluster.Duration{cluster.Duration(time.Minute), cluster.Duration(time.Hour)}
+		s.Breaker.Failures = 0
+	})
+	b.lane.queue = b.lane.queue[:1]
+	failure := outcome{verdict: refused, status: 500, err: errTest}
+	for _, pause := range []time.Duration{time.Minute, time.Hour} {
+		ref := b.begins()[0]
+		b.ends(ref, failure)
+		_, e := b.entry(ref)
+		if got := e.Next.Sub(b.now); got < pause*8/10 || got > pause*12/10 {
+			t.Errorf("tried again after %v; want %v, give or take a fifth", got, pause)
+		}
+		b.now = e.Next.Add(-time.Millisecond)
+		if early := b.begins(); len(early) > 0 {
+			t.Error("tried again before its time")
+		}
+		b.now = e.Next
+	}
+	ref := b.begins()[0]
+	b.ends(ref, failure)
+	if dir, e := b.entry(ref); dir != deadDir || e.Attempt != 3 {
+		t.Errorf("after three attempts it is in %q with %d", dir, e.Attempt)
+	}
+}
+
+// What the receiver asked for slows all that goes to it, not the one event alone. Seen to fail with rest left out of next.
+func TestRetryAfterSlowsTheLane(t *testing.T) {
+	b := newBench(t, alone)
+	ref := b.begins()[0]
+	b.ends(ref, outcome{verdict: refused, status: 429, retryAfter: time.Hour, err: errTest})
+	b.now = b.now.Add(time.Hour - time.Second)
+	if refs := b.begins(); len(refs) > 0 {
+		t.Errorf("%v was sent before the hour was over", refs)
+	}
+	b.now = b.now.Add(time.Second)
+	if refs := b.begins(); len(refs) != 1 || refs[0] != ref {
+		t.Errorf("after the hour %v was sent; want %s, which is due", refs, ref)
+	}
+}
+
+// After failures in a row nothing is sent for a while, then one attempt at a time, and everything once one was delivered. An answer
+// about one event doesn't count. Seen to fail with open_for ignored, with the active ones not looked at, and with ailing always true.
+func TestBreaker(t *testing.T) {
+	b := newBench(t, func(s *spec) { s.Breaker.Failures = 3; s.Retry.Schedule[0] = cluster.Duration(24 * time.Hour) })
+	for _, ref := range b.begins() {
+		b.ends(ref, outcome{verdict: refused, status: 404, err: errTest})
+	}
+	for _, ref := range b.begins() {
+		b.ends(ref, outcome{verdict: notSent, err: errTest})
+	}
+	if refs := b.begins(); len(refs) > 0 {
+		t.Errorf("%v was sent while the breaker was open", refs)
+	}
+	b.now = b.now.Add(30 * time.Second)
+	refs := b.begins()
+	if len(refs) != 1 || len(b.begins()) > 0 {
+		t.Fatalf("%v and more were sent to try it; want one", refs)
+	}
+	b.ends(refs[0], outcome{verdict: delivered, status: 200})
+	if refs := b.begins(); len(refs) != 3 {
+		t.Errorf("%v was sent after the breaker had closed; want three at a time", refs)
+	}
+}
+
+// Attempts begin no faster than the rate limit. Seen to fail with the limiter not asked.
+func TestRateLimit(t *testing.T) {
+	b := newBench(t, func(s *spec) { s.Concurrency = 100; s.RateLimit.Rate, s.RateLimit.Burst = 2, 3 })
+	if refs := b.begins(); len(refs) != 3 {
+		t.Errorf("%d began at once; want the burst of 3", len(refs))
+	}
+	b.now = b.now.Add(time.Second)
+	if refs := b.begins(); len(refs) != 2 {
+		t.Errorf("%d began in the next second; want 2", len(refs))
+	}
+	_, wake := b.lane.begin(b.now)
+	if pause := wake.Sub(b.now); pause < 400*time.Millisecond || pause > 600*time.Millisecond {
+		t.Errorf("the next one may begin in %v; want half a second", pause)
+	}
+}
+
+// A disabled webhook sends nothing and forgets nothing, whoever holds it, until it is enabled or its spec changes. Seen to fail with
+// off not written down, with the fingerprint not compared, and with the refused event not kept.
+func TestDisabledWebhookKeepsEverything(t *testing.T) {
+	gone := outcome{verdict: refused, status: 410, word: wordDisable, err: errTest}
+	for _, name := range []string{"asked", "changed"} {
+		b := newBench(t, alone)
+		ref := b.begins()[0]
+		b.ends(ref, gone)
+		b.holdAgain()
+		b.calm = true
+		if b.lane.off == nil || b.lane.hungry() || len(b.begins()) > 0 {
+			t.Fatalf("%s: the next holder goes on", name)
+		}
+		if dir, _ := b.entry(ref); dir != waitingDir {
+			t.Errorf("%s: the event is in %q; want waiting", name, dir)
+		}
+		if name == "changed" {
+			b.lane = newLane(b.spec, "other", b.told)
+			b.lane.takeover(b.found(), b.now)
+		} else {
+			b.must(Ask{Do: Enable})
+		}
+		b.now = b.now.Add(time.Hour)
+		if refs := b.begins(); len(refs) != 1 || refs[0] != ref {
+			t.Errorf("%s: %v was sent after it was enabled; want %s", name, refs, ref)
+		}
+	}
+	b := newBench(t, func(s *spec) { alone(s); s.Disable.FailingFor = cluster.Duration(time.Hour); s.Breaker.Failures = 0 })
+	b.ends(b.begins()[0], outcome{verdict: notSent, err: errTest})
+	b.now = b.now.Add(2 * time.Hour)
+	b.ends(b.begins()[0], outcome{verdict: notSent, err: errTest})
+	if b.lane.off == nil {
+		t.Error("not disabled after two hours without a delivery; disable.failing_for is one")
+	}
+}
+
+func (b *bench) must(a Ask) {
+	b.t.Helper()
+	if err := b.lane.do(a, b.now); err != nil {
+		b.t.Fatal(err)
+	}
+	b.record()
+}
+
+// Operators replay what is in doubt, dead, waiting, or was delivered, drop what is not to be sent, and have the log sent again from a
+// position, without what is on its way. Seen to fail with resolve leaving the old entry, with exhume leaving the dead letter, with take
+// not looking at what is kept, and with drop of an unknown event doing nothing silently.
+func TestOperatorsDecide(t *testing.T) {
+	b := newBench(t, alone)
+	doubted, dead, taken := b.ref(0), b.ref(1), b.ref(2)
+	b.ends(b.begins()[0], outcome{verdict: inDoubt, err: errTest})
+	b.ends(b.begins()[0], outcome{verdict: refused, status: 400, err: errTest})
+	b.ends(b.begins()[0], outcome{verdict: delivered, status: 200})
+	b.lane.queue = nil
+
+	for _, ref := range []string{doubted, dead, taken} {
+		b.must(Ask{Do: Replay, Event: ref})
+		if dir, _ := b.entry(ref); dir != waitingDir {
+			t.Errorf("%s is in %q after it was to be replayed", ref, dir)
+		}
+		if refs := b.begins(); len(refs) != 1 || refs[0] != ref {
+			t.Fatalf("%v was sent; want %s", refs, ref)
+		}
+		b.ends(ref, outcome{verdict: inDoubt, err: errTest})
+	}
+	b.must(Ask{Do: Drop, Event: doubted})
+	b.must(Ask{Do: Drop, All: "doubt"})
+	if len(b.ledger) != 1 || b.lane.doubt != 0 {
+		t.Errorf("after all were dropped there is %d in doubt and this on record: %s", b.lane.doubt, b.ledger)
+	}
+	if err := b.lane.do(Ask{Do: Drop, Event: doubted}, b.now); err == nil {
+		t.Error("an event was dropped twice")
+	}
+	for _, wrong := range []Ask{{}, {Do: Drop}, {Do: "stop", Event: dead}, {Do: Replay, All: "waiting"}} {
+		if err := b.lane.do(wrong, b.now); err == nil {
+			t.Errorf("%+v was done", wrong)
+		}
+	}
+	b.must(Ask{Do: Replay, Event: dead})
+	b.must(Ask{Do: Replay, After: &events.Position{}})
+	if !b.lane.rewound || b.lane.at != (events.Position{}) {
+		t.Error("the log is not to be read again")
+	}
+	b.lane.take(b.log[1], "", b.now)
+	b.lane.take(b.log[2], "", b.now)
+	if n := len(b.lane.queue); n != 1 {
+		t.Errorf("%d are queued; one of the two waits already", n)
+	}
+}
+
+// Dead letters are forgotten when they are too old or too many. Seen to fail with either bound left out.
+func TestDeadLettersAreForgotten(t *testing.T) {
+	b := newBench(t, func(s *spec) { alone(s); s.DeadLetter = deadLetterSpec{Retention: cluster.Duration(time.Hour), Max: 3} })
+	for range 5 {
+		b.ends(b.begins()[0], outcome{verdict: refused, status: 400, err: errTest})
+		b.now = b.now.Add(time.Minute)
+	}
+	next := b.lane.expire(b.now)
+	b.record()
+	if dir, _ := b.entry(b.ref(2)); len(b.lane.dead) != 3 || dir != deadDir {
+		t.Errorf("%d dead letters are left; want the last 3", len(b.lane.dead))
+	}
+	b.now = next
+	b.lane.expire(b.now)
+	b.record()
+	if dir, _ := b.entry(b.ref(2)); len(b.lane.dead) != 2 || dir != "" {
+		t.Errorf("%d dead letters are left after an hour; want 2", len(b.lane.dead))
+	}
+}
