@@ -123,16 +123,25 @@ func (v *view) flows(me *peer, now Instant) []flow {
 	var shares []share
 	for _, p := range v.members {
 		if p.takes() {
-			shares = append(shares, share{peer: p, load: p.load, room: p.Room()})
+			shares = append(shares, share{peer: p, load: p.load, room: p.Room(), home: p.load - int64(p.guests) + int64(v.away[p.mark])})
 		}
 	}
 	for s, to := range v.calm.moving {
 		for i := range shares {
-			switch shares[i].peer {
-			case me:
-				shares[i].load -= int64(s.weight)
-			case to:
-				shares[i].load += int64(s.weight)
+			sh, weight := &shares[i], int64(s.weight)
+			switch {
+			case sh.peer == me:
+				sh.load -= weight
+				if s.origin == 0 {
+					sh.home -= weight
+				}
+			case sh.peer == to:
+				sh.load += weight
+				if !s.from(to) {
+					sh.home += weight
+				}
+			case s.from(sh.peer):
+				sh.home -= weight // it is not given back
 			}
 		}
 	}

@@ -91,7 +91,7 @@ func (v *view) putOn(s *slot, r Record, st step) {
 	}
 	if s.holder != nil {
 		v.count(lease, s.holder, -1)
-		s.forgetOrigin()
+		v.setOrigin(s, 0)
 	}
 	if ahead {
 		v.counted[s] = r.Lease
@@ -109,9 +109,7 @@ func (v *view) putOn(s *slot, r Record, st step) {
 		s.holder = v.life(r.Lease.Term(), c.Node, st)
 	}
 	v.count(r.Lease, s.holder, +1)
-	if s.origin = originOf(r.Value); s.origin != 0 {
-		s.holder.guests++
-	}
+	v.setOrigin(s, originOf(r.Value))
 }
 
 // count counts a claim among those on its lease, or takes it out.

@@ -28,11 +28,17 @@ func originOf(claim []byte) uint16 {
 // from tells whether the slot was handed off by a node as that left.
 func (s *slot) from(p *peer) bool { return s.origin == p.mark }
 
-// forgetOrigin takes a slot out of its holder's guests.
-func (s *slot) forgetOrigin() {
+// setOrigin makes a slot a guest of its holder, or with mark 0 no guest any more.
+func (v *view) setOrigin(s *slot, mark uint16) {
 	if s.origin != 0 {
 		s.holder.guests--
-		s.origin = 0
+		if v.away[s.origin]--; v.away[s.origin] == 0 {
+			delete(v.away, s.origin)
+		}
+	}
+	if s.origin = mark; mark != 0 {
+		s.holder.guests++
+		v.away[mark]++
 	}
 }
 

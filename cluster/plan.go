@@ -153,6 +153,7 @@ type share struct {
 	peer  *peer
 	load  int64
 	room  int64 // the most that it can bear
+	home  int64 // what it would have if everybody were given back what they had before they left
 	quota int64
 }
 
@@ -209,7 +210,8 @@ func fill(shares []share, k int64) {
 
 // divide sets the quotas of nodes that are to share all their load by weight, within their room. What rounding leaves over
 // goes, one each, over the zones, and within a zone first to those that have more than their part already, so that nothing moves
-// for it.
+// for it. Before those come who would have more if everybody were given back what they had: else some of that would have to stay
+// where it is, and move again and again, as nodes are restarted one after the other.
 //
 // Who has more is asked of the part rounded down, never of a quota that grows meanwhile: asking that had two pairs of
 // nodes swap for ever.
@@ -227,9 +229,12 @@ func divide(shares []share) {
 		left -= shares[i].quota
 	}
 	var spare spares
-	for i := range shares {
-		if floor := empty[i].quota; empty[i].rise(level+1, all) > floor {
-			spare.may(&shares[i], shares[i].load > floor)
+	for _, atHome := range []bool{true, false} {
+		for i := range shares {
+			sh, floor := &shares[i], empty[i].quota
+			if sh.home > floor == atHome && empty[i].rise(level+1, all) > floor {
+				spare.may(sh, atHome || sh.load > floor)
+			}
 		}
 	}
 	spare.deal(left)

@@ -74,7 +74,7 @@ func rollingRestart(t *testing.T, seed uint64, rest time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, seed)
 		names := []string{"a", "b", "c"}
-		s.putAll(300)
+		s.putAll(301) // one too many to come out even
 		for _, name := range names {
 			slow(s.start(name), 2*time.Millisecond)
 		}
@@ -102,9 +102,9 @@ func rollingRestart(t *testing.T, seed uint64, rest time.Duration) {
 				without += max(0, e.Gap)
 			}
 		}
-		t.Logf("%d moves of 300 resources in 3 restarts, one of them %d times; without a holder %v in all", moved, most, without)
+		t.Logf("%d moves of 301 resources in 3 restarts, one of them %d times; without a holder %v in all", moved, most, without)
 		s.require(most <= 2, "a resource has moved %d times", most)
-		s.require(moved <= 3*2*100, "%d moves", moved)
+		s.require(moved <= 3*2*101, "%d moves", moved)
 		for _, e := range s.events("", cluster.Released) {
 			s.fail(fmt.Sprintf("%s was released: %s", e.Key, e.Reason))
 		}

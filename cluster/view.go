@@ -25,6 +25,7 @@ type view struct {
 	knows   []int           // versions of the planner that this node can plan by
 	version int             // the one it plans by
 	leases  map[LeaseID]int // claims on each lease
+	away    map[uint16]int  // claims that name each origin, by its mark
 	kinds   map[string]*kind
 
 	resources int
@@ -128,6 +129,7 @@ func newView(self string) *view {
 		cordons:   map[string]cordon{},
 		classes:   map[string]*class{},
 		leases:    map[LeaseID]int{},
+		away:      map[uint16]int{},
 		weights:   map[int16]int{},
 		kinds:     map[string]*kind{},
 		notBefore: map[*slot]Instant{},

@@ -66,7 +66,8 @@ func TestSecondSignal(t *testing.T) {
 	w.allHeld(50)
 }
 
-// One node after the other is replaced, as an upgrade does it.
+// One node after the other is replaced, as an upgrade does it: what a node had comes back to it, and nothing else moves. Seen to fail (one
+// resource moved four times) while rounding gave the odd one to whoever bore most at the moment.
 func TestRollingRestart(t *testing.T) {
 	w := onEtcd(t, 3, 100)
 	w.balanced(3, 100)
@@ -80,5 +81,15 @@ func TestRollingRestart(t *testing.T) {
 		w.balanced(3, 100)
 	}
 	w.logGaps(at)
-	t.Logf("%d moves", len(w.rec.Record().Conns)-before)
+	all := w.rec.Record().Conns
+	moves := map[string]int{}
+	for _, c := range all[before:] {
+		moves[c.Resource]++
+	}
+	for id, n := range moves {
+		if n > 2 {
+			t.Errorf("%s moved %d times; it has to at most twice: away from a node that leaves, and back", id, n)
+		}
+	}
+	t.Logf("%d moves of %d resources", len(all)-before, len(moves))
 }

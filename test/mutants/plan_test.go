@@ -27,4 +27,9 @@ var planMutants = []mutant{
 		edits: []edit{{"member.go", "	if v.version < zonesSince {\n		c.best = c.able", "	if true {\n		c.best = c.able"}},
 		test:  "TestScenarios/prefers", says: `the plan differs from`,
 	},
+	{
+		rule: "A rolling restart moves nothing more than twice.", broken: "rounding doesn't know whose resources are away",
+		edits: []edit{{"plan.go", "sh.home > floor == atHome", "false == atHome"}},
+		test:  "TestRollingRestart", says: `has moved`,
+	},
 }
