@@ -5,10 +5,7 @@ package integration
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -19,61 +16,6 @@ import (
 
 	"github.com/drm-cluster/drm/test/etcdtest"
 )
-
-// receiver counts the POSTs that arrive, by path and event, and answers them as its script says.
-type receiver struct {
-	*httptest.Server
-	mu      sync.Mutex
-	posts   map[string]int // "path event", whole requests
-	fences  map[string][]string
-	changed chan struct{}
-	mended  chan struct{} // closed: from now on everything is taken
-}
-
-func newReceiver(t *testing.T) *receiver {
-	r := &receiver{posts: map[string]int{}, fences: map[string][]string{}, changed: make(chan struct{}), mended: make(chan struct{})}
-	r.Server = httptest.NewServer(r)
-	t.Cleanup(r.Close)
-	t.Cleanup(r.CloseClientConnections)
-	return r
-}
-
-// ServeHTTP implements http.Handler.
-func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
-	if _, err := io.ReadAll(q.Body); err != nil {
-		return
-	}
-	name := q.URL.Path + " " + q.Header.Get("Webhook-Id")
-	r.mu.Lock()
-	r.posts[name]++
-	r.fences[name] = append(r.fences[name], q.Header.Get("Drm-Fence"))
-	close(r.changed)
-	r.changed = make(chan struct{})
-	r.mu.Unlock()
-	select {
-	case <-r.mended:
-		return
-	default:
-	}
-	switch {
-	case strings.Contains(q.URL.Path, "unanswered"):
-		<-q.Context().Done()
-	case strings.Contains(q.URL.Path, "refused"):
-		w.WriteHeader(http.StatusServiceUnavailable)
-	case strings.Contains(q.URL.Path, "slow"):
-		select {
-		case <-r.mended:
-		case <-q.Context().Done():
-		}
-	}
-}
-
-// count returns how many POSTs of an event have come to a path.
-func (r *receiver) count(name string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.posts[name]
-}
 
 // came returns once so many POSTs of an event have come to a path.
 func (w *world) came(r *receiver, name string, n int) {
