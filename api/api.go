@@ -15,11 +15,14 @@ import (
 	"time"
 
 	"github.com/drm-cluster/drm/cluster"
+	"github.com/drm-cluster/drm/events"
 )
 
 // Options says what a node's HTTP side is made of. Cluster, Metrics and Node are required.
 type Options struct {
 	Cluster Cluster
+	// Publish is that of an *events.Publisher.
+	Publish func(context.Context, []events.Event) []events.Receipt
 	Metrics http.Handler
 	Node    string // the node's id; also a name under which it may be called
 	Version string // of the program
@@ -50,7 +53,7 @@ const (
 
 // New returns the handler of everything that a node serves. It may be used concurrently.
 func New(o Options) http.Handler {
-	s := &server{Options: o, asking: make(chan struct{}, maxAsking)}
+	s := &server{Options: o, asking: make(chan struct{}, maxAsking), publishing: make(chan struct{}, maxPublishing)}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
@@ -72,7 +75,8 @@ func New(o Options) http.Handler {
 
 type server struct {
 	Options
-	asking chan struct{} // holds a place per request that asks the loop
+	asking     chan struct{} // holds a place per request that asks the loop
+	publishing chan struct{} // and one per request that publishes
 }
 
 // route is one thing that is served, for the mux and for the index.
@@ -103,6 +107,7 @@ func (s *server) routes() []route {
 		{"/v1/resources", "resources and their holders, in pages; ?kind= ?limit= ?after=", s.asked(s.resources), false},
 		{"/v1/resources/{kind}/{id}", "one resource: spec, holder, epoch, state, last error", s.asked(s.resource), false},
 		{"/v1/resources/{kind}/{id}/retry", "POST: try it again now, if it failed or was given up", s.asked(s.retry), true},
+		{"/v1/events/{topic}", "POST: publish an event, or a batch of CloudEvents; answered when etcd has it", s.publish, true},
 	}
 }
 

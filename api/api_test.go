@@ -223,7 +223,7 @@ func TestIndex(t *testing.T) {
 		Node      string
 		Endpoints []struct{ Path, Says string }
 	}
-	if err := json.Unmarshal([]byte(body), &index); err != nil || index.Node != "Node-A" || len(index.Endpoints) != 11 {
+	if err := json.Unmarshal([]byte(body), &index); err != nil || index.Node != "Node-A" || len(index.Endpoints) != 12 {
 		t.Errorf("%s: %v\n%s", answer.Status, err, body)
 	}
 }

@@ -76,6 +76,15 @@ func validID(id string) bool {
 	return true
 }
 
+// IDOf returns the ID of an event that its publisher calls so: that, if every receiver can take it, else one derived from it. None
+// stays none.
+func IDOf(id string) string {
+	if id == "" || validID(id) {
+		return id
+	}
+	return derivedID(id, 0)
+}
+
 // idOf returns the ID of the event that lies under a name (what follows the topic in its key), which was created at one revision
 // and last written at another.
 func idOf(name string, created, rev int64) string {

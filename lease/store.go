@@ -65,6 +65,9 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
+// Prefix is what every key of the cluster begins with; it ends in /.
+func (s *Store) Prefix() string { return s.cfg.Prefix }
+
 // Close ends every call in progress with ErrClosed and closes the connections. Leases live on until they expire.
 // Closing again does nothing.
 func (s *Store) Close() error { return s.close() }

@@ -141,7 +141,7 @@ func (w tells) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Seen to fail with due sending each write alone, and with add never waiting.
+// Seen to fail with fit taking one write at a time.
 func TestWritesThatWaitTogetherGoTogether(t *testing.T) {
 	t.Parallel()
 	var commits atomic.Int32

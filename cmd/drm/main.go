@@ -19,12 +19,13 @@ import (
 
 func main() {
 	signals := catchSignals()
-	os.Exit(run(process{env: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, signals: signals}, os.Args[1:]))
+	os.Exit(run(process{env: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, signals: signals}, os.Args[1:]))
 }
 
 // process is what a command may use of the process that it runs in; tests bring their own.
 type process struct {
 	env            []string
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	signals        <-chan os.Signal
 }
@@ -73,7 +74,7 @@ func newRoot(p process) *cobra.Command {
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(newRun(p), newWorker(p), newDev(p), newFeed(p), newHealthcheck(p), newVersion(p))
 	root.AddCommand(newGet(p), newNodes(p), newExplain(p), newCordon(p), newUncordon(p), newDrain(p), newRebalance(p),
-		newRetry(p), newBench(p))
+		newRetry(p), newPublish(p), newBench(p))
 	root.AddCommand(helpTopics()...)
 	return root
 }

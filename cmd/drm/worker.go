@@ -182,6 +182,7 @@ func (w *worker) http() http.Handler {
 			Resources: w.loop.Resources,
 			Commit:    w.store.Commit,
 		},
+		Publish:      events.NewPublisher(w.store).Publish,
 		Metrics:      w.metrics.Handler(),
 		Node:         w.node.node,
 		Version:      thisBuild().Version,
