@@ -182,8 +182,19 @@ func (m *Member) Kill() {
 	m.cmd = nil
 }
 
-// Stop freezes the member with SIGSTOP: its connections stay open and nothing answers.
-func (m *Member) Stop() { m.signal(syscall.SIGSTOP) }
+// Stop freezes the member with SIGSTOP, and returns when it stands still: its connections stay open and nothing answers.
+func (m *Member) Stop() {
+	m.t.Helper()
+	m.signal(syscall.SIGSTOP)
+	for {
+		// The signal is sent before all threads have taken it; a parent is told when they have.
+		if _, err := syscall.Wait4(m.cmd.Process.Pid, nil, syscall.WUNTRACED, nil); err == nil {
+			return
+		} else if !errors.Is(err, syscall.EINTR) {
+			m.t.Fatalf("stop etcd: %v", err)
+		}
+	}
+}
 
 // Cont lets a frozen member go on.
 func (m *Member) Cont() { m.signal(syscall.SIGCONT) }
