@@ -73,7 +73,7 @@ func (b *Book) followAsks(ctx context.Context) {
 	}
 }
 
-// note takes a record in, and returns whose it is; ok is false when it is nobody's.
+// note takes a record in, and returns whose it is; ok is false when its page need not know: there is nothing more to do.
 func note(pending map[cluster.Key]map[string]Ask, r cluster.Record) (k cluster.Key, ok bool) {
 	parts := strings.SplitN(strings.TrimPrefix(r.Path, askRoot), "/", 3)
 	if len(parts) < 3 {
