@@ -59,7 +59,7 @@ func (l *Loop) start(h *hold, now Instant) {
 	h.run = r
 	h.lease.live.Add(1)
 	claim := Claim{
-		Key: h.key, Spec: h.spec, Epoch: h.epoch, Node: l.cfg.Self.ID, Held: checked(held),
+		Key: h.key, Spec: h.spec, SpecRev: h.specRev, Epoch: h.epoch, Node: l.cfg.Self.ID, Held: checked(held),
 		Past: h.trouble.past, Report: func(c Condition) { r.condition.Store(&c) },
 	}
 	runner := l.cfg.Runners[h.key.Kind]

@@ -24,6 +24,8 @@ type Runner interface {
 type Claim struct {
 	Key  Key
 	Spec json.RawMessage // passed Check
+	// SpecRev is when the spec was put: one that was put again since, though it may say the same, has a greater one.
+	SpecRev int64
 	// Epoch is the fencing token: strictly increasing per resource, used for one run only. Pass it on
 	// to whoever can refuse an older one.
 	Epoch int64

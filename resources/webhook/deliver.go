@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +17,9 @@ import (
 func (h *hold) send(d *delivery) {
 	h.group.Go(func() {
 		e, err := h.event(d)
+		if h.spec.Payload == payloadStandard && e.Time.IsZero() {
+			e.Time = d.first // its receivers expect a time
+		}
 		o := outcome{verdict: notSent, err: err}
 		if errors.Is(err, events.ErrGone) {
 			o = outcome{verdict: refused, word: wordAbort, err: err}
@@ -148,12 +150,7 @@ func (h *hold) ask() {
 		if slices.ContainsFunc(h.asked, func(b state.Ask) bool { return a.Name == b.Name }) {
 			continue
 		}
-		var ask Ask
-		err := json.Unmarshal(a.Value, &ask)
-		if err == nil {
-			err = h.lane.do(ask, now)
-		}
-		if err != nil {
+		if err := h.lane.answer(a, now); err != nil {
 			h.logged().Warn("an operator asked for what can't be done", "ask", string(a.Value), "err", err)
 		}
 		h.asked = append(h.asked, a)
@@ -165,7 +162,7 @@ const (
 	stateReady    = "ready"
 	stateFailing  = "failing"  // the receiver takes nothing for now
 	stateInDoubt  = "in_doubt" // somebody must say what to do with deliveries that may have reached the receiver
-	stateDisabled = "disabled" // nothing is sent until somebody enables it or changes the spec
+	stateDisabled = "disabled" // nothing is sent until the spec is put again
 )
 
 // show reports how the webhook fares.
@@ -176,13 +173,13 @@ func (h *hold) show() {
 	case h.refusal != nil:
 		c = cluster.Condition{State: stateFailing, Err: h.refusal}
 	case l.off != nil:
-		c = cluster.Condition{State: stateDisabled, Err: fmt.Errorf("deliver: disabled since %s: %s; once it is mended, change the spec",
-			l.off.Since.UTC().Format(time.RFC3339), l.off.Reason)}
+		c = cluster.Condition{State: stateDisabled, Err: fmt.Errorf("deliver: disabled since %s: %s; once that is mended, have it tried again: drm retry %s",
+			l.off.Since.UTC().Format(time.RFC3339), l.off.Reason, h.claim.Key)}
 	case l.pace.open():
-		c = cluster.Condition{State: stateFailing, Err: fmt.Errorf("deliver: %d attempts in a row were in vain: %s", l.pace.failures, l.lastError())}
+		c = cluster.Condition{State: stateFailing, Err: fmt.Errorf("deliver: %d attempts in a row were in vain: %s", l.pace.failures, l.trouble)}
 	case l.doubt > 0:
-		c = cluster.Condition{State: stateInDoubt, Err: fmt.Errorf("deliver: %d events may have reached the receiver: the keys below %s; replay or drop them",
-			l.doubt, cluster.StatePath(h.claim.Key, doubtDir))}
+		c = cluster.Condition{State: stateInDoubt, Err: fmt.Errorf("deliver: %d events may have reached the receiver; drm deliveries %s shows them, drm replay or drm drop decides",
+			l.doubt, h.claim.Key)}
 	}
 	shown := c.State
 	if c.Err != nil {

@@ -26,6 +26,7 @@ type delivery struct {
 	through events.Position // how far the log is taken up with this one
 	key     string          // what it must be in order with
 	attempt int             // attempts begun
+	first   time.Time       // when the first of them was: as such the time of an event whose publisher gave none, in all of them
 	dir     string          // where its entry lies; "" for nowhere
 	due     time.Time       // when it is tried, or asked about, again
 	probes  int             // how often the receiver was asked whether it has this one
@@ -49,10 +50,14 @@ type lane struct {
 	kept   map[string]*delivery   // those with an entry in waiting or doubt, active ones too
 	lines  map[string][]*delivery // with an ordering: by key, the first is active, waiting or in doubt and the others wait for it
 	doubt  int
-	dead   []buried        // oldest first
-	graves map[string]bool // the refs of the dead
-	last   []attempted
-	off    *disabled
+	dead   []buried             // oldest first
+	graves map[string]time.Time // when the dead, by ref, were first to be sent
+	off    *Disabled
+
+	taken   []Attempt // the last ones, newest last
+	answers []answer  // to the last asks, newest last
+	place   int       // where in the ledger the next attempt goes that was in vain
+	trouble string    // why the last one was
 
 	changes map[string][]state.Change // by ref; not yet written
 	stale   bool                      // the cursor on record is not what is so
@@ -60,8 +65,8 @@ type lane struct {
 	skipped time.Time                 // when the first of them was
 	rewound bool                      // the log is to be read again from at
 
-	fingerprint string // of the spec
-	tell        func(fate string, d *delivery)
+	specRev int64 // when the spec was put
+	tell    func(fate string, d *delivery)
 }
 
 type buried struct {
@@ -69,10 +74,10 @@ type buried struct {
 	since time.Time
 }
 
-func newLane(s *spec, fingerprint string, tell func(string, *delivery)) *lane {
+func newLane(s *spec, specRev int64, tell func(string, *delivery)) *lane {
 	return &lane{
-		spec: s, pace: newPace(s), fingerprint: fingerprint, tell: tell,
-		active: map[string]*delivery{}, kept: map[string]*delivery{}, graves: map[string]bool{}, lines: map[string][]*delivery{},
+		spec: s, pace: newPace(s), specRev: specRev, tell: tell,
+		active: map[string]*delivery{}, kept: map[string]*delivery{}, graves: map[string]time.Time{}, lines: map[string][]*delivery{},
 		changes: map[string][]state.Change{},
 	}
 }
@@ -89,8 +94,7 @@ func (l *lane) take(e events.Event, key string, now time.Time) {
 		l.skip(e, now)
 		return
 	}
-	l.unbury(ref)
-	l.queue = append(l.queue, &delivery{ref: ref, event: &e, through: e.At, key: key})
+	l.queue = append(l.queue, &delivery{ref: ref, event: &e, through: e.At, key: key, first: l.unbury(ref)})
 }
 
 // skip passes an event by.
@@ -129,6 +133,9 @@ func (l *lane) begin(now time.Time) (begun []*delivery, wake time.Time) {
 		l.active[d.ref] = d
 		if d.dir != doubtDir {
 			d.attempt++
+			if d.first.IsZero() {
+				d.first = now.UTC().Truncate(time.Millisecond)
+			}
 			l.stale = true
 			l.pace.begun(now)
 		}
@@ -196,11 +203,11 @@ func (l *lane) rouse(d *delivery, now time.Time) {
 func (l *lane) put(d *delivery, dir string, e entry) {
 	l.unput(d)
 	d.event = nil // whatever becomes of it is on record
-	e.Attempt, e.Key = d.attempt, d.key
+	e.Attempt, e.Key, e.First = d.attempt, d.key, d.first
 	l.changes[d.ref] = append(l.changes[d.ref], state.Change{Name: dir + d.ref, Value: encode(e)})
 	if dir == deadDir {
 		l.dead = append(l.dead, buried{d.ref, e.Since})
-		l.graves[d.ref] = true
+		l.graves[d.ref] = d.first
 		return
 	}
 	d.dir = dir
@@ -223,13 +230,15 @@ func (l *lane) unput(d *delivery) {
 	d.dir = ""
 }
 
-// unbury deletes a dead letter, if there is one.
-func (l *lane) unbury(ref string) {
-	if l.graves[ref] {
+// unbury deletes a dead letter, if there is one, and returns when it was first to be sent.
+func (l *lane) unbury(ref string) (first time.Time) {
+	first, dead := l.graves[ref]
+	if dead {
 		delete(l.graves, ref)
 		l.dead = slices.DeleteFunc(l.dead, func(b buried) bool { return b.ref == ref })
 		l.erase(ref, deadDir)
 	}
+	return first
 }
 
 // erase deletes an entry. One name is changed once in a transaction, the last time counts.

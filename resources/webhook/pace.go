@@ -14,7 +14,7 @@ type pace struct {
 	rest      time.Time // the receiver asked not to be called before
 	failures  int       // in a row
 	openUntil time.Time
-	since     time.Time // of the first failure in the row
+	since     time.Time // of the first failure since the last delivery, under whichever holder
 }
 
 func newPace(s *spec) pace {
@@ -64,7 +64,7 @@ func (p *pace) ended(o outcome, now time.Time) {
 	case o.verdict == unfit, o.verdict == refused && !ailing(o.status):
 		// It is about this event alone.
 	default:
-		if p.failures++; p.failures == 1 {
+		if p.failures++; p.since.IsZero() {
 			p.since = now
 		}
 		if o.status == 401 || o.status == 403 {

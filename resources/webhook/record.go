@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/drm-cluster/drm/state"
@@ -48,10 +49,12 @@ func lastOfEach(changes []state.Change) (last []state.Change) {
 }
 
 func (l *lane) cursor() cursor {
-	c := cursor{Topics: l.spec.Topics, At: l.at, Last: l.last, FailingSince: l.pace.since, Disabled: l.off}
+	c := cursor{
+		Topics: l.spec.Topics, At: l.at, Spec: l.specRev, Taken: l.taken, Answers: l.answers, FailingSince: l.pace.since, Disabled: l.off,
+	}
 	for _, d := range l.active {
 		if d.dir != doubtDir { // of those the receiver is only asked
-			c.Flight = append(c.Flight, flight{Event: d.ref, Attempt: d.attempt, Key: d.key})
+			c.Flight = append(c.Flight, flight{Event: d.ref, Attempt: d.attempt, Key: d.key, First: d.first})
 		}
 	}
 	return c
@@ -68,22 +71,20 @@ func (l *lane) lazily() time.Time {
 // takeover fills the lane with what the holders before have left. What they may have sent without writing down what came
 // of it is in doubt.
 func (l *lane) takeover(found ledger, now time.Time) {
-	if found.cursor != nil {
-		l.at, l.last, l.pace.since = found.cursor.At, found.cursor.Last, found.cursor.FailingSince
-		if off := found.cursor.Disabled; off != nil && off.Spec == l.fingerprint {
-			l.off = off
-		}
-		l.stale = len(found.cursor.Flight) > 0 || l.off != found.cursor.Disabled
-	}
+	again := l.resume(found)
 	for _, ref := range slices.Sorted(maps.Keys(found.entries[deadDir])) {
-		l.dead = append(l.dead, buried{ref, found.entries[deadDir][ref].Since})
-		l.graves[ref] = true
+		e := found.entries[deadDir][ref]
+		l.dead = append(l.dead, buried{ref, e.Since})
+		l.graves[ref] = e.First
 	}
 	slices.SortStableFunc(l.dead, func(a, b buried) int { return a.since.Compare(b.since) })
 	all := map[string]*delivery{}
 	for _, dir := range []string{waitingDir, doubtDir} {
 		for ref, e := range found.entries[dir] {
-			d := &delivery{ref: ref, attempt: e.Attempt, key: e.Key, dir: dir, due: e.Next}
+			d := &delivery{ref: ref, attempt: e.Attempt, first: e.First, key: e.Key, dir: dir, due: e.Next}
+			if again && !d.due.IsZero() {
+				d.due = now
+			}
 			all[ref], l.kept[ref] = d, d
 			if dir == doubtDir {
 				l.doubt++
@@ -95,7 +96,7 @@ func (l *lane) takeover(found ledger, now time.Time) {
 		if left[f.Event] = true; all[f.Event] == nil {
 			all[f.Event] = &delivery{ref: f.Event}
 		}
-		all[f.Event].attempt, all[f.Event].key = f.Attempt, f.Key
+		all[f.Event].attempt, all[f.Event].key, all[f.Event].first = f.Attempt, f.Key, f.First
 	}
 	for _, ref := range slices.Sorted(maps.Keys(all)) {
 		d := all[ref]
@@ -107,6 +108,31 @@ func (l *lane) takeover(found ledger, now time.Time) {
 			l.rouse(d, now)
 		}
 	}
+}
+
+// resume goes on from the cursor, and tells whether the spec was put again since. Then somebody wants to see whether it fares better now:
+// the webhook is no longer disabled, and what waits is tried at once.
+func (l *lane) resume(found ledger) (again bool) {
+	var newest time.Time
+	for i := range attemptsKept {
+		if a, ok := found.attempts[strconv.Itoa(i)]; ok && !a.Time.Before(newest) {
+			newest, l.trouble, l.place = a.Time, a.Error, (i+1)%attemptsKept
+		}
+	}
+	c := found.cursor
+	if c == nil {
+		return false
+	}
+	l.at, l.taken, l.answers, l.pace.since = c.At, c.Taken, c.Answers, c.FailingSince
+	if c.Disabled != nil && c.Disabled.Spec >= l.specRev {
+		l.off = c.Disabled
+	}
+	again = c.Spec < l.specRev
+	if again {
+		l.pace.since = time.Time{}
+	}
+	l.stale = len(c.Flight) > 0 || again
+	return again
 }
 
 // errLeftover is why an attempt of an earlier holder is in doubt.

@@ -41,7 +41,7 @@ type word int
 
 const (
 	wordNone    word = iota
-	wordDisable      // send no more until the spec changes
+	wordDisable      // send no more until the spec is put again
 	wordAbort        // send this event no more
 )
 

@@ -3,10 +3,12 @@ package webhook
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/drm-cluster/drm/events"
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/state"
 )
 
 // ended takes the outcome of an attempt and decides what becomes of the event.
@@ -160,7 +162,7 @@ func (l *lane) withdraw(d *delivery, now time.Time) {
 
 // disable has nothing sent from now on. What is not settled stays: in the log, or waiting.
 func (l *lane) disable(reason string, now time.Time) {
-	l.off = &disabled{Reason: reason, Since: now, Spec: l.fingerprint}
+	l.off = &Disabled{Reason: reason, Since: now, Spec: l.specRev}
 	l.stale = true
 }
 
@@ -179,26 +181,21 @@ func (l *lane) expire(now time.Time) (next time.Time) {
 	return time.Time{}
 }
 
-// remember notes an attempt among the last ones.
+// remember notes an attempt among the last ones: one that was taken in the cursor, one in vain in the place of the oldest.
 func (l *lane) remember(d *delivery, o outcome, now time.Time) {
-	a := attempted{Event: d.ref, Attempt: d.attempt, Time: now.Add(-o.took), Took: o.took.Round(time.Millisecond).String(), Status: o.status}
-	if o.err != nil {
-		a.Error = o.err.Error()
-	}
-	if len(l.last) == lastKept {
-		l.last = slices.Delete(l.last, 0, 1)
-	}
-	l.last = append(l.last, a)
-}
-
-// lastError is why the last attempt that was in vain was.
-func (l *lane) lastError() string {
-	for i := len(l.last) - 1; i >= 0; i-- {
-		if l.last[i].Error != "" {
-			return l.last[i].Error
+	a := Attempt{Event: d.ref, Attempt: d.attempt, Time: now.Add(-o.took), Took: o.took.Round(time.Millisecond).String(), Status: o.status}
+	if o.err == nil {
+		if len(l.taken) == takenKept {
+			l.taken = slices.Delete(l.taken, 0, 1)
 		}
+		l.taken = append(l.taken, a)
+		return
 	}
-	return ""
+	a.Error, a.Response = o.err.Error(), o.body
+	l.trouble = a.Error
+	name := attemptsDir + strconv.Itoa(l.place)
+	l.place = (l.place + 1) % attemptsKept
+	l.changes[name] = append(l.changes[name], state.Change{Name: name, Value: encode(a)})
 }
 
 // pause is how long to wait after an attempt, the first being 1: the schedule with jitter, and the short steps drawn from their

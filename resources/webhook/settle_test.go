@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/drm-cluster/drm/cluster"
-	"github.com/drm-cluster/drm/events"
 	"github.com/drm-cluster/drm/resources"
 )
 
@@ -138,93 +137,42 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-// A disabled webhook sends nothing and forgets nothing, whoever holds it, until it is enabled or its spec changes. Seen to fail with
-// off not written down, with the fingerprint not compared, and with the refused event not kept.
+// A disabled webhook sends nothing and forgets nothing, whoever holds it, until its spec is put again: then what waits is sent at once.
+// Seen to fail with off not written down, with the revision of the spec not compared, with the refused event not kept, and with takeover
+// leaving what waits to its time.
 func TestDisabledWebhookKeepsEverything(t *testing.T) {
-	gone := outcome{verdict: refused, status: 410, word: wordDisable, err: errTest}
-	for _, name := range []string{"asked", "changed"} {
-		b := newBench(t, alone)
-		ref := b.begins()[0]
-		b.ends(ref, gone)
-		b.holdAgain()
-		b.calm = true
-		if b.lane.off == nil || b.lane.hungry() || len(b.begins()) > 0 {
-			t.Fatalf("%s: the next holder goes on", name)
-		}
-		if dir, _ := b.entry(ref); dir != waitingDir {
-			t.Errorf("%s: the event is in %q; want waiting", name, dir)
-		}
-		if name == "changed" {
-			b.lane = newLane(b.spec, "other", b.told)
-			b.lane.takeover(b.found(), b.now)
-		} else {
-			b.must(Ask{Do: Enable})
-		}
-		b.now = b.now.Add(time.Hour)
-		if refs := b.begins(); len(refs) != 1 || refs[0] != ref {
-			t.Errorf("%s: %v was sent after it was enabled; want %s", name, refs, ref)
-		}
+	b := newBench(t, alone)
+	ref := b.begins()[0]
+	b.ends(ref, outcome{verdict: refused, status: 410, word: wordDisable, err: errTest})
+	b.holdAgain()
+	b.calm = true
+	if b.lane.off == nil || b.lane.hungry() || len(b.begins()) > 0 {
+		t.Fatal("the next holder goes on")
 	}
+	if dir, _ := b.entry(ref); dir != waitingDir {
+		t.Errorf("the event is in %q; want waiting", dir)
+	}
+	b.put++
+	b.holdAgain()
+	b.record()
+	if refs := b.begins(); len(refs) != 1 || refs[0] != ref {
+		t.Errorf("%v was sent after the spec was put again; want %s", refs, ref)
+	}
+	b.holdAgain()
+	if b.lane.off != nil || b.lane.stale && b.lane.pace.since != (time.Time{}) {
+		t.Error("the holder after that knows nothing of it")
+	}
+}
+
+// A webhook is disabled when it has failed for long enough, whoever held it meanwhile. Seen to fail with a new holder counting anew.
+func TestFailingForLongDisables(t *testing.T) {
 	b := newBench(t, func(s *spec) { alone(s); s.Disable.FailingFor = cluster.Duration(time.Hour); s.Breaker.Failures = 0 })
 	b.ends(b.begins()[0], outcome{verdict: notSent, err: errTest})
+	b.holdAgain()
 	b.now = b.now.Add(2 * time.Hour)
 	b.ends(b.begins()[0], outcome{verdict: notSent, err: errTest})
 	if b.lane.off == nil {
 		t.Error("not disabled after two hours without a delivery; disable.failing_for is one")
-	}
-}
-
-func (b *bench) must(a Ask) {
-	b.t.Helper()
-	if err := b.lane.do(a, b.now); err != nil {
-		b.t.Fatal(err)
-	}
-	b.record()
-}
-
-// Operators replay what is in doubt, dead, waiting, or was delivered, drop what is not to be sent, and have the log sent again from a
-// position, without what is on its way. Seen to fail with resolve leaving the old entry, with exhume leaving the dead letter, with take
-// not looking at what is kept, and with drop of an unknown event doing nothing silently.
-func TestOperatorsDecide(t *testing.T) {
-	b := newBench(t, alone)
-	doubted, dead, taken := b.ref(0), b.ref(1), b.ref(2)
-	b.ends(b.begins()[0], outcome{verdict: inDoubt, err: errTest})
-	b.ends(b.begins()[0], outcome{verdict: refused, status: 400, err: errTest})
-	b.ends(b.begins()[0], outcome{verdict: delivered, status: 200})
-	b.lane.queue = nil
-
-	for _, ref := range []string{doubted, dead, taken} {
-		b.must(Ask{Do: Replay, Event: ref})
-		if dir, _ := b.entry(ref); dir != waitingDir {
-			t.Errorf("%s is in %q after it was to be replayed", ref, dir)
-		}
-		if refs := b.begins(); len(refs) != 1 || refs[0] != ref {
-			t.Fatalf("%v was sent; want %s", refs, ref)
-		}
-		b.ends(ref, outcome{verdict: inDoubt, err: errTest})
-	}
-	b.must(Ask{Do: Drop, Event: doubted})
-	b.must(Ask{Do: Drop, All: "doubt"})
-	if len(b.ledger) != 1 || b.lane.doubt != 0 {
-		t.Errorf("after all were dropped there is %d in doubt and this on record: %s", b.lane.doubt, b.ledger)
-	}
-	if err := b.lane.do(Ask{Do: Drop, Event: doubted}, b.now); err == nil {
-		t.Error("an event was dropped twice")
-	}
-	for _, wrong := range []Ask{{}, {Do: Drop}, {Do: "stop", Event: dead}, {Do: Replay, All: "waiting"}} {
-		if err := b.lane.do(wrong, b.now); err == nil {
-			t.Errorf("%+v was done", wrong)
-		}
-	}
-	b.must(Ask{Do: Replay, Event: dead})
-	b.must(Ask{Do: Replay, After: &events.Position{}})
-	if !b.lane.rewound || b.lane.at != (events.Position{}) {
-		t.Error("the log is not to be read again")
-	}
-	b.lane.take(b.log[1], "", b.now)
-	b.lane.take(b.log[2], "", b.now)
-	if n := len(b.lane.queue); n != 1 {
-		t.Errorf("%d are queued; one of the two waits already", n)
 	}
 }
 

@@ -68,7 +68,7 @@ type spec struct {
 
 	Network          resources.Network `json:"network"`
 	MaxPayload       resources.Size    `json:"max_payload" min:"1B" max:"16MiB"`
-	LogResponseBytes int               `json:"log_response_bytes" min:"0" max:"65536"`
+	LogResponseBytes int               `json:"log_response_bytes" min:"0" max:"2048"` // of the answers on record
 }
 
 // probeSpec says how to ask the receiver whether it has an event: GET, with the headers and credentials of the webhook.
@@ -99,7 +99,7 @@ type breakerSpec struct {
 	OpenFor  cluster.Duration `json:"open_for" min:"100ms" max:"24h"`
 }
 
-// disableSpec says when nothing more is delivered until the spec changes.
+// disableSpec says when nothing more is delivered until the spec is put again.
 type disableSpec struct {
 	FailingFor cluster.Duration `json:"failing_for" min:"0s" max:"8760h"` // 0: never
 	On410      bool             `json:"on_410"`

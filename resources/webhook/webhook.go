@@ -25,9 +25,7 @@ package webhook
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
-	"hash/fnv"
 	"log/slog"
 	"time"
 
@@ -91,7 +89,7 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 		fetched: make(chan fetched, 1), written: make(chan error, 1), ended: make(chan attempt, s.Concurrency),
 		leaves: make(chan leave, 1), allowed: s.Validate == validateNone,
 	}
-	h.lane = newLane(s, fingerprint(c.Spec), h.tell)
+	h.lane = newLane(s, c.SpecRev, h.tell)
 	h.claim.Spec = nil
 	records, err := page.Load(c.Held)
 	if err != nil {
@@ -118,11 +116,4 @@ func (r *Runner) origin(ctx context.Context, s *spec, k cluster.Key) (events.Pos
 		return events.Position{}, nil
 	}
 	return r.log.Origin(ctx, k)
-}
-
-// fingerprint tells specs apart.
-func fingerprint(spec json.RawMessage) string {
-	h := fnv.New64a()
-	h.Write(spec)
-	return hex.EncodeToString(h.Sum(nil))
 }

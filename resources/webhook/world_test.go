@@ -24,7 +24,8 @@ type world struct {
 	log    []events.Event
 	ledger map[string][]byte
 	sent   map[string]*history
-	calm   bool // from now on everything is delivered at the first attempt, and nobody ends
+	put    int64 // when the spec was
+	calm   bool  // from now on everything is delivered at the first attempt, and nobody ends
 
 	lane   *lane
 	read   int         // how much of the log this holder has read
@@ -72,7 +73,7 @@ func (w *world) holdAgain() {
 			w.sent[d.ref].taken += w.rand.IntN(2)
 		}
 	}
-	w.lane = newLane(w.spec, "spec", w.told)
+	w.lane = newLane(w.spec, w.put, w.told)
 	w.lane.takeover(w.found(), w.now)
 	w.begun, w.flying = nil, nil
 	w.read, _ = slices.BinarySearchFunc(w.log, w.lane.at, func(e events.Event, at events.Position) int {

@@ -16,13 +16,14 @@ type receiver struct {
 	*httptest.Server
 	mu      sync.Mutex
 	posts   map[string]int // "path event", whole requests
+	bodies  map[string][]string
 	fences  map[string][]string
 	changed chan struct{}
 	mended  chan struct{} // closed: from now on everything is taken
 }
 
 func newReceiver(t *testing.T) *receiver {
-	r := &receiver{posts: map[string]int{}, fences: map[string][]string{}, changed: make(chan struct{}), mended: make(chan struct{})}
+	r := &receiver{posts: map[string]int{}, bodies: map[string][]string{}, fences: map[string][]string{}, changed: make(chan struct{}), mended: make(chan struct{})}
 	r.Server = httptest.NewServer(r)
 	t.Cleanup(r.Close)
 	t.Cleanup(r.CloseClientConnections)
@@ -31,12 +32,14 @@ func newReceiver(t *testing.T) *receiver {
 
 // ServeHTTP implements http.Handler.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
-	if _, err := io.ReadAll(q.Body); err != nil {
+	body, err := io.ReadAll(q.Body)
+	if err != nil {
 		return
 	}
 	name := q.URL.Path + " " + q.Header.Get("Webhook-Id")
 	r.mu.Lock()
 	r.posts[name]++
+	r.bodies[name] = append(r.bodies[name], string(body))
 	r.fences[name] = append(r.fences[name], q.Header.Get("Drm-Fence"))
 	close(r.changed)
 	r.changed = make(chan struct{})
@@ -51,6 +54,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		<-q.Context().Done()
 	case strings.Contains(q.URL.Path, "refused"):
 		w.WriteHeader(http.StatusServiceUnavailable)
+	case strings.Contains(q.URL.Path, "gone"):
+		w.WriteHeader(http.StatusGone)
 	case strings.Contains(q.URL.Path, "slow"):
 		select {
 		case <-r.mended:
