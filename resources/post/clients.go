@@ -9,10 +9,12 @@
 //
 //   - A request leaves once at the most. Go's HTTP client sends some again on its own, when a connection that was kept
 //     turns out to be dead; none of these are such, whatever their headers.
-//   - Redirects are not followed: they would turn a POST into a GET without a body, and pass credentials on.
+//   - Redirects of a POST are not followed: they would turn it into a GET without a body. Those of a GET are only if the caller says
+//     so (Fetch), under the same rules as the URL of the spec, and no credentials are passed on.
 //   - Not a byte of a body is sent once the context's Err is not nil, which may look at a clock.
 //   - An error without Sent set means that no byte of the request has left. With it, nobody on this side can know.
-//   - Time and memory are bounded whatever the server does: by the context, maxAnswer and maxHeader.
+//   - Time and memory are bounded whatever the server does: by the context, maxAnswer and maxHeader. Only the body of a Response is
+//     for the caller to bound.
 //   - Errors hold no secret and no query of a URL.
 package post
 
@@ -92,7 +94,7 @@ func (c *Clients) transport(s settings) *http.Transport {
 		MaxIdleConnsPerHost:    maxConns,
 		IdleConnTimeout:        maxIdle,
 		MaxResponseHeaderBytes: maxHeader,
-		DisableCompression:     true, // what little is read of an answer is not worth the risk
+		DisableCompression:     true, // decompressing is for whoever bounds what comes out of it
 	}
 	c.transports[key] = t
 	return t

@@ -8,44 +8,56 @@ import (
 	"github.com/drm-cluster/drm/resources"
 )
 
-// Target is what a spec says of where to post, in the same fields for all that do. Begin with DefaultTarget.
-type Target struct {
+// Endpoint is what a spec says of whom to call, in the same fields for all that do.
+type Endpoint struct {
 	URL     string            `json:"url"`
 	Headers resources.Headers `json:"headers"`
 	Auth    Auth              `json:"auth"`
-	Signing Signing           `json:"signing"`
 	TLS     resources.TLS     `json:"tls"`
+}
+
+// Check says what is wrong with an endpoint, without looking at files or the network. The headers in own are set by the
+// caller, so a spec can't.
+func (e *Endpoint) Check(n *resources.Network, own ...string) error {
+	if err := n.CheckURL("url", e.URL); err != nil {
+		return err
+	}
+	own = append(own, "Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+		resources.FenceHeader)
+	if name := e.Auth.sets(); name != "" {
+		own = append(own, name)
+	}
+	if err := e.Headers.Check(own...); err != nil {
+		return err
+	}
+	if err := e.Auth.check(n); err != nil {
+		return err
+	}
+	return e.TLS.Check()
+}
+
+// Target is an endpoint to post to, in the same fields for all that do. Begin with DefaultTarget.
+type Target struct {
+	Endpoint
+	Signing Signing `json:"signing"`
 }
 
 // DefaultTarget returns what holds for the fields that a spec leaves out.
 func DefaultTarget() Target { return Target{Signing: DefaultSigning()} }
 
-// Check says what is wrong with a target, without looking at files or the network. The headers in own are set by the
-// caller, so a spec can't.
+// Check says what is wrong with a target, as Endpoint.Check does.
 func (t *Target) Check(n *resources.Network, own ...string) error {
-	if err := n.CheckURL("url", t.URL); err != nil {
+	own = append(own, headerID, headerTimestamp, headerSignature, t.Signing.header())
+	if err := t.Endpoint.Check(n, own...); err != nil {
 		return err
 	}
-	own = append(own, "Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-		headerID, headerTimestamp, headerSignature, t.Signing.header(), resources.FenceHeader)
-	if name := t.Auth.sets(); name != "" {
-		own = append(own, name)
-	}
-	if err := t.Headers.Check(own...); err != nil {
-		return err
-	}
-	if err := t.Auth.check(n); err != nil {
-		return err
-	}
-	if err := t.Signing.check(); err != nil {
-		return err
-	}
-	return t.TLS.Check()
+	return t.Signing.check()
 }
 
 // Poster posts to one target. It may be used concurrently.
 type Poster struct {
 	target    *Target
+	network   resources.Network
 	transport *http.Transport
 	tokens    tokens
 }
@@ -53,7 +65,7 @@ type Poster struct {
 // Open returns a Poster. It connects to nothing yet.
 func (c *Clients) Open(t *Target, n resources.Network, connectTimeout time.Duration) *Poster {
 	transport := c.transport(settings{TLS: t.TLS, Network: n, ConnectTimeout: connectTimeout})
-	return &Poster{target: t, transport: transport, tokens: tokens{turn: make(chan struct{}, 1)}}
+	return &Poster{target: t, network: n, transport: transport, tokens: tokens{turn: make(chan struct{}, 1)}}
 }
 
 // Message is what to post.

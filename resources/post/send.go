@@ -51,25 +51,11 @@ type request struct {
 
 // do makes a request once, and returns when the answer's status is known and some of its body was read.
 func (p *Poster) do(ctx context.Context, r request) (*Answer, error) {
-	if err := resources.Cause(ctx); err != nil {
-		return nil, p.failed(r.url, err, false)
+	resp, stop, err := p.send(ctx, r)
+	if err != nil {
+		return nil, err
 	}
-	answered, stop := context.WithCancel(ctx)
 	defer stop()
-	var sent atomic.Bool
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(answered, trace), r.method, r.url, nil)
-	if err != nil {
-		return nil, p.failed(r.url, err, false)
-	}
-	req.Header = r.header
-	if r.method == http.MethodPost {
-		req.Body, req.ContentLength = &body{ctx: ctx, rest: bytes.NewReader(r.body)}, int64(len(r.body))
-	}
-	resp, err := p.transport.RoundTrip(req)
-	if err != nil {
-		return nil, p.failed(r.url, err, sent.Load())
-	}
 	defer resp.Body.Close()
 	answer := &Answer{Status: resp.StatusCode, Header: resp.Header}
 	if answer.Status == http.StatusSwitchingProtocols {
@@ -79,6 +65,31 @@ func (p *Poster) do(ctx context.Context, r request) (*Answer, error) {
 	defer timer.Stop()
 	answer.Body, _ = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // cut short or not
 	return answer, nil
+}
+
+// send makes a request once, and returns when the answer's status is known. Its body is to be closed; stop cuts it off, and is to
+// be called in the end.
+func (p *Poster) send(ctx context.Context, r request) (resp *http.Response, stop context.CancelFunc, err error) {
+	if err := resources.Cause(ctx); err != nil {
+		return nil, nil, p.failed(r.url, err, false)
+	}
+	answered, stop := context.WithCancel(ctx)
+	var sent atomic.Bool
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }}
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(answered, trace), r.method, r.url, nil)
+	if err != nil {
+		stop()
+		return nil, nil, p.failed(r.url, err, false)
+	}
+	req.Header = r.header
+	if r.method == http.MethodPost {
+		req.Body, req.ContentLength = &body{ctx: ctx, rest: bytes.NewReader(r.body)}, int64(len(r.body))
+	}
+	if resp, err = p.transport.RoundTrip(req); err != nil {
+		stop()
+		return nil, nil, p.failed(r.url, err, sent.Load())
+	}
+	return resp, stop, nil
 }
 
 // failed makes an Error; that of a malformed URL would hold it as a whole, and with it its secrets.

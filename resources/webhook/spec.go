@@ -80,10 +80,10 @@ type probeSpec struct {
 
 // retrySpec says when an event is sent again.
 type retrySpec struct {
-	Schedule      []cluster.Duration `json:"schedule"` // the pause after each attempt; after one more the event is a dead letter
-	Jitter        float64            `json:"jitter"`   // what part of a pause is left to chance, up or down
-	RetryAfterMax cluster.Duration   `json:"retry_after_max" min:"0s" max:"168h"`
-	OnStatus      []statuses         `json:"on_status"` // other answers than these and 2xx make a dead letter at once
+	Schedule      []cluster.Duration   `json:"schedule"` // the pause after each attempt; after one more the event is a dead letter
+	Jitter        float64              `json:"jitter"`   // what part of a pause is left to chance, up or down
+	RetryAfterMax cluster.Duration     `json:"retry_after_max" min:"0s" max:"168h"`
+	OnStatus      []resources.Statuses `json:"on_status"` // other answers than these and 2xx make a dead letter at once
 }
 
 // rateSpec bounds how many attempts begin.
@@ -114,7 +114,7 @@ type deadLetterSpec struct {
 func defaults() spec {
 	retry := retrySpec{
 		Jitter: 0.2, RetryAfterMax: cluster.Duration(24 * time.Hour),
-		OnStatus: []statuses{{408, 408}, {409, 409}, {425, 425}, {429, 429}, {500, 599}},
+		OnStatus: resources.StatusesOf("408", "409", "425", "429", "5xx"),
 	}
 	for _, d := range []time.Duration{
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,

@@ -26,7 +26,7 @@ const (
 func (h *hold) connect() (*ended, time.Duration) {
 	var s *session
 	var why *ended
-	apart(func() { s, why = h.open() })
+	resources.Apart(func() { s, why = h.open() })
 	if why != nil {
 		return why, 0
 	}

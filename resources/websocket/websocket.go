@@ -82,7 +82,7 @@ func (r *Runner) Check(raw json.RawMessage) error {
 func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 	var h *hold
 	var err error
-	apart(func() { h, err = r.newHold(ctx, c) })
+	resources.Apart(func() { h, err = r.newHold(ctx, c) })
 	if err != nil {
 		return cluster.Permanent(err)
 	}
@@ -96,23 +96,11 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 			return cluster.Permanent(why)
 		}
 		var delay time.Duration
-		apart(func() { delay = h.lost(why, worked) })
+		resources.Apart(func() { delay = h.lost(why, worked) })
 		if err := resources.Wait(ctx, delay); err != nil {
 			return err
 		}
 	}
-}
-
-// apart runs f on a goroutine of its own and waits for it. A goroutine keeps the stack that it once needed (the
-// runtime halves one only while three quarters of it are unused). To read a spec, shake hands or log takes 8 KiB,
-// to wait for a frame takes 3: so the deep work is done on stacks that go away, and an idle resource costs 4 KiB less.
-func apart(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	<-done
 }
 
 // hold is one resource for the time of one run.
