@@ -170,8 +170,8 @@ func (l *Loop) begin(h *hold, now Instant) {
 		l.rewrite(h)
 	case h.lease.trusted(now, l.term.timing.stop):
 		h.changed = false
-		l.start(h, now)
 		e := Event{Type: Started, Key: h.key, Epoch: h.epoch, Reason: h.arrival(), Gap: h.gap.length(now)}
+		l.start(h, e.Reason, now)
 		h.gap = gap{}
 		l.tell(e)
 	}
@@ -189,6 +189,14 @@ func (h *hold) arrival() string {
 		return ChangeNew
 	}
 	return ChangeRenewed
+}
+
+// lastRun is when the run before ended, as far as that is known.
+func (h *hold) lastRun(now Instant) time.Time {
+	if gap := h.gap.length(now); gap >= 0 {
+		return time.Now().Add(-gap)
+	}
+	return h.stopped
 }
 
 func (g gap) length(now Instant) time.Duration {

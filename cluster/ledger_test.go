@@ -32,6 +32,7 @@ type entry struct {
 	by    *process
 	epoch int64
 	since cluster.Instant
+	claim cluster.Claim // as the runner was given it
 }
 
 // meddling is what an operator did to a claim behind its holder's back. The holder may run on until it learns of that.
@@ -70,7 +71,7 @@ func (l *ledger) begin(p *process, c cluster.Claim) {
 		l.problem("%s runs on %s at epoch %d after epoch %d", c.Key, p.name, c.Epoch, l.last[c.Key])
 	}
 	l.last[c.Key] = max(l.last[c.Key], c.Epoch)
-	l.live[c.Key] = entry{p, c.Epoch, l.store.Now()}
+	l.live[c.Key] = entry{p, c.Epoch, l.store.Now(), c}
 	l.verify("begins to run", p, c)
 }
 
@@ -186,4 +187,11 @@ func (l *ledger) epochs() map[cluster.Key]int64 {
 		running[key] = e.epoch
 	}
 	return running
+}
+
+// claimOf returns the claim of the run that is live, the zero one if there is none.
+func (l *ledger) claimOf(key cluster.Key) cluster.Claim {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.live[key].claim
 }

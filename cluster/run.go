@@ -48,7 +48,7 @@ func (c heldContext) Err() error {
 }
 
 // start begins a run. The caller has checked that all of design §4's conditions hold.
-func (l *Loop) start(h *hold, now Instant) {
+func (l *Loop) start(h *hold, change string, now Instant) {
 	r := &run{hold: h, epoch: h.epoch, lease: h.lease, started: now}
 	checked := func(ctx context.Context) context.Context {
 		return heldContext{ctx, h.lease, &l.cfg, l.term.timing.stop}
@@ -60,7 +60,7 @@ func (l *Loop) start(h *hold, now Instant) {
 	h.lease.live.Add(1)
 	claim := Claim{
 		Key: h.key, Spec: h.spec, SpecRev: h.specRev, Epoch: h.epoch, Node: l.cfg.Self.ID, Held: checked(held),
-		Past: h.trouble.past, Report: func(c Condition) { r.condition.Store(&c) },
+		Change: change, LastRun: h.lastRun(now), Past: h.trouble.past, Report: func(c Condition) { r.condition.Store(&c) },
 	}
 	runner := l.cfg.Runners[h.key.Kind]
 	l.running.Go(func() {

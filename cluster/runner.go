@@ -34,6 +34,11 @@ type Claim struct {
 	// move, to change or to go, ctx ends and Held goes on until Run returns, for which that waits: what has been begun and must not be
 	// cut off, such as a request that was sent and not answered yet, may be finished under it. Its Err asks the clock, as that of ctx.
 	Held context.Context
+	// Change is how the claim came, one of the Change constants; new means that nobody is known to have run the resource before.
+	Change string
+	// LastRun is when the run before this one ended, here or elsewhere, as far as this node knows: at a takeover, when its holder was
+	// seen to be gone, which may be a TTL after its end. It goes by the wall clock of the node that handed it off. Zero: not known.
+	LastRun time.Time
 	// Past is how the run before fared, here or on another node, if it was in trouble; nil if it wasn't. A runner that waits between
 	// attempts goes on from there: moving is no reason to begin anew.
 	Past *Condition
