@@ -13,6 +13,7 @@ import (
 type work struct {
 	connections *prometheus.GaugeVec
 	connects    *prometheus.CounterVec
+	throttled   prometheus.Counter
 	received    *prometheus.CounterVec
 	dropped     *prometheus.CounterVec
 	sending     *prometheus.HistogramVec
@@ -29,6 +30,10 @@ func newWork(with promauto.Factory, kinds []string) work {
 		connects: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "drm_connect_attempts_total", Help: "Attempts to connect, by kind and result.",
 		}, []string{"kind", "result"}),
+		throttled: with.NewCounter(prometheus.CounterOpts{
+			Name: "drm_connect_throttled_seconds_total",
+			Help: "Time for which resources have waited for their turn to connect (connect_limit), all of them together.",
+		}),
 		received: counters(with, "drm_messages_received_total",
 			"Messages that came in, by kind, before it is known whether they can be delivered.", "kind", kinds),
 		dropped: with.NewCounterVec(prometheus.CounterOpts{
@@ -66,7 +71,8 @@ func (m *Metrics) Meter() resources.Meter {
 		Connects: func(kind, result string) {
 			w.connects.WithLabelValues(known(kind, m.kinds), known(result, resources.ConnectResults())).Inc()
 		},
-		Received: func(kind string) { w.received.WithLabelValues(known(kind, m.kinds)).Inc() },
+		Throttled: func(waited time.Duration) { w.throttled.Add(waited.Seconds()) },
+		Received:  func(kind string) { w.received.WithLabelValues(known(kind, m.kinds)).Inc() },
 		Dropped: func(kind, reason string, n int) {
 			w.dropped.WithLabelValues(known(kind, m.kinds), known(reason, resources.DropReasons())).Add(float64(n))
 		},

@@ -40,7 +40,8 @@ func Wrong(field, problem string) error { return fail(0, field, problem) }
 
 // Decode reads a spec strictly into a struct that into points to: unknown and repeated fields, null, other
 // types than asked for, text that is not UTF-8 and anything after the object are errors of type *SpecError.
-// Fields that the spec leaves out keep their value, so defaults are set before. "$schema" is allowed at the top.
+// Fields that the spec leaves out keep their value, so defaults are set before; behind a pointer there are none but those
+// that an UnmarshalJSON sets. "$schema" is allowed at the top.
 //
 // Struct tags bound what is taken: min and max for numbers, Duration and Size, in the notation of the
 // field; oneof for strings, separated by spaces. A type with UnmarshalJSON may call Decode itself: the place
@@ -101,6 +102,9 @@ func value(raw []byte, at int, v reflect.Value, path string) error {
 		return text(raw, at, own, v.Type(), path)
 	}
 	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		return value(raw, at, v.Elem(), path)
 	case reflect.Struct:
 		return object(raw, at, v, path)
 	case reflect.Map:

@@ -24,6 +24,9 @@ type sample struct {
 	Inner   struct {
 		Limit Size `json:"limit"`
 	} `json:"inner"`
+	Rare *struct {
+		Limit Size `json:"limit" max:"1KiB"`
+	} `json:"rare"`
 }
 
 // Each mistake is told with its place, its field and what to write. Seen to fail with the value's place taken for the
@@ -44,6 +47,10 @@ func TestDecodeTells(t *testing.T) {
 		"{\"URL\": 1}":                      `did you mean "url"?`,
 		"{\"zzzzzz\": 1}":                   "known are codes, count, inner",
 		"{\"inner\": {\"limits\": 1}}":      `line 1, column 12: inner.limits is not a known field; did you mean "limit"?`,
+		"{\"rare\": {\"limits\": 1}}":       `line 1, column 11: rare.limits is not a known field; did you mean "limit"?`,
+		"{\"rare\": {\"limit\": \"2KiB\"}}": "column 20: rare.limit is out of range",
+		"{\"rare\": 1}":                     "rare is the number 1; give it an object",
+		"{\"rare\": null}":                  "rare is null; leave it out, or give it an object",
 		"{\"inner\": {\"$schema\": 1}}":     "inner.$schema is not a known field",
 		"{\"url\": \"a\",\n\"url\": \"b\"}": "line 2, column 1: url is given twice",
 		"{\"url\": [1]}":                    "line 1, column 9: url is a list; give it a string",

@@ -103,6 +103,8 @@ func expected(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[cluster.Duration]():
 		return `a duration as a string, such as "10s"`
+	case reflect.TypeFor[Rate]():
+		return `a rate as a string, such as "5/s"`
 	case reflect.TypeFor[Size]():
 		return `a size as a string, such as "1MiB"`
 	case reflect.TypeFor[Secret]():
@@ -112,6 +114,8 @@ func expected(t reflect.Type) string {
 		return "a string"
 	}
 	switch t.Kind() {
+	case reflect.Pointer:
+		return expected(t.Elem())
 	case reflect.Struct, reflect.Map:
 		return "an object"
 	case reflect.Slice:

@@ -12,6 +12,8 @@ type Meter struct {
 	Connections func(kind, state string, n int)
 	// Connects counts one attempt to connect.
 	Connects func(kind, result string)
+	// Throttled tells for how long somebody has waited for a turn to connect.
+	Throttled func(time.Duration)
 	// Received counts one message that came in, before it is known whether it can be delivered.
 	Received func(kind string)
 	// Dropped counts n messages that came in and will not be delivered.
@@ -36,6 +38,7 @@ type Meter struct {
 
 // The states of a connection, the same for every kind that keeps one.
 const (
+	StateWaiting     = "waiting"      // for its turn to connect, see connect_limit
 	StateConnecting  = "connecting"   // dialling, or shaking hands
 	StateConnected   = "connected"    // open, and heard from in time
 	StateSinkBlocked = "sink_blocked" // open, but the sink takes nothing for now
@@ -46,7 +49,7 @@ const (
 
 // States returns the states that a Meter hears of.
 func States() []string {
-	return []string{StateConnecting, StateConnected, StateSinkBlocked, StateBackingOff, StateSilent, StateAuthFailed}
+	return []string{StateWaiting, StateConnecting, StateConnected, StateSinkBlocked, StateBackingOff, StateSilent, StateAuthFailed}
 }
 
 // How an attempt to connect ended.
@@ -120,6 +123,13 @@ func (m *Meter) Connection(kind, from, to string) {
 func (m *Meter) Connect(kind, result string) {
 	if m.Connects != nil {
 		m.Connects(kind, result)
+	}
+}
+
+// Throttle tells for how long somebody has waited for a turn to connect.
+func (m *Meter) Throttle(waited time.Duration) {
+	if m.Throttled != nil {
+		m.Throttled(waited)
 	}
 }
 

@@ -32,12 +32,13 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 	}
 	clients := post.NewClients(guard)
 	sinks := sink.NewSet(sink.Options{Stdout: stdout, Clients: clients, Meter: meter})
+	budgets := resources.NewBudgets(w.nodes, meter)
 	log := slog.New(newLogLimit(w.log.Handler()))
 	runners = map[string]cluster.Runner{
 		webhook.Kind: webhook.New(webhook.Options{
 			Log: w.topics, Book: w.book, Clients: clients, Agent: "drm/" + thisBuild().Version, Host: w.node.node, Meter: meter, Logger: log,
 		}),
-		websocket.Kind: websocket.New(websocket.Options{Sinks: sinks, Guard: guard, Meter: meter, Log: log}),
+		websocket.Kind: websocket.New(websocket.Options{Sinks: sinks, Guard: guard, Budgets: budgets, Meter: meter, Log: log}),
 	}
 	return runners, func() {
 		clients.Close()
@@ -47,6 +48,15 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 			w.log.Warn("close sinks", "err", err)
 		}
 	}
+}
+
+// nodes is how many nodes there are, as this one sees it.
+func (w *worker) nodes() int {
+	n := 0
+	for _, in := range w.loop.Stats().Nodes {
+		n += in
+	}
+	return n
 }
 
 // addresses are those of etcd's members, which no resource may connect to.

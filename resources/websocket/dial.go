@@ -22,8 +22,13 @@ const (
 	writeBuffer = 1 << 10
 )
 
-// connect makes one connection and reads it until it is over. It returns why, and how long it worked.
+// connect makes one connection, when it is this one's turn, and reads it until it is over. It returns why, and how long it worked.
 func (h *hold) connect() (*ended, time.Duration) {
+	leave, err := h.budgets.Enter(h.ctx, h.spec.group(), h.spec.ConnectLimit, func() { h.showTrying(resources.StateWaiting) })
+	if err != nil {
+		return end(paceBackoff, "connect: %w", err), 0
+	}
+	defer leave()
 	var s *session
 	var why *ended
 	resources.Apart(func() { s, why = h.open() })
@@ -36,7 +41,7 @@ func (h *hold) connect() (*ended, time.Duration) {
 
 // open makes a connection that is ready to be read.
 func (h *hold) open() (*session, *ended) {
-	h.showConnecting()
+	h.showTrying(resources.StateConnecting)
 	conn, l, why := h.dial()
 	if why != nil {
 		h.meter.Connect(Kind, why.result)

@@ -79,3 +79,14 @@ func TestFatalCloseCode(t *testing.T) {
 	h = start(t, url, "")
 	h.troubled(resources.StateBackingOff, `code 4004 "bad token"`)
 }
+
+// A resource waits for its turn by connect_limit, says so, and makes room when its connection is over. Seen to fail with the budget
+// not asked, and without leave: the second connection is then never made.
+func TestWaitsForItsTurn(t *testing.T) {
+	url := accept(t, func(*websocket.Conn, *http.Request) {})
+	h := start(t, url, `, "reconnect": {"initial": "100ms"}, "connect_limit": {"rate": "10/s", "burst": 1, "max_connections": 1}`)
+	for range 2 {
+		h.until(resources.StateWaiting)
+		h.until(resources.StateConnected)
+	}
+}

@@ -2,7 +2,9 @@ package websocket
 
 import (
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -49,9 +51,10 @@ type spec struct {
 	Compression         bool           `json:"compression"`
 	ValidateUTF8        bool           `json:"validate_utf8"`
 
-	Ping      pingSpec      `json:"ping"`
-	Reconnect reconnectSpec `json:"reconnect"`
-	Buffer    bufferSpec    `json:"buffer"`
+	Ping         pingSpec               `json:"ping"`
+	Reconnect    reconnectSpec          `json:"reconnect"`
+	ConnectLimit resources.ConnectLimit `json:"connect_limit"`
+	Buffer       bufferSpec             `json:"buffer"`
 
 	CloseCodes      closeCodes `json:"close_codes"`
 	CloseOnHandover int        `json:"close_on_handover" min:"1000" max:"4999"`
@@ -97,6 +100,7 @@ func defaults() spec {
 		Reconnect: reconnectSpec{
 			Initial: second(1), Max: second(60), StableAfter: second(60), OnAuthFailure: second(300),
 		},
+		ConnectLimit:    resources.DefaultConnectLimit(),
 		Buffer:          bufferSpec{MaxMessages: 1024, MaxBytes: 4 << 20, OnFull: fullBlock},
 		CloseCodes:      closeCodes{Slow: []int{1008, 1012, 1013}},
 		CloseOnHandover: 1001,
@@ -161,6 +165,22 @@ func (s *spec) limit() int64 {
 		return int64(s.MaxDecompressedSize)
 	}
 	return int64(s.MaxMessageSize)
+}
+
+// group names those that a connect_limit is shared with.
+func (s *spec) group() string {
+	if s.ConnectLimit.Group != "" {
+		return s.ConnectLimit.Group
+	}
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return s.URL // it was checked: this can't be
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"ws": "80", "wss": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // header reads the secrets and adds the epoch.

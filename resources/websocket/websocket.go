@@ -1,14 +1,14 @@
 // Package websocket is the kind of resource that keeps a websocket open to somebody else's server and hands what it
 // receives to a sink.
 //
-//	dial ──▶ subscribe ──▶ read … ──▶ closed, silent, too big … ──▶ wait (jitter) ──▶ dial
-//	 │ refused                │ message                                   ▲
-//	 └────────────────────────┼───────────────────────────────────────────┘
-//	                          ▼
-//	                       buffer ──▶ sink
+//	turn ──▶ dial ──▶ subscribe ──▶ read … ──▶ closed, silent, too big … ──▶ wait (jitter) ──▶ turn
+//	          │ refused                │ message                                   ▲
+//	          └────────────────────────┼───────────────────────────────────────────┘
+//	                                   ▼
+//	                                buffer ──▶ sink
 //
-// It reports the states that package resources names: connecting, connected, sink_blocked, backing_off, silent and
-// auth_failed.
+// It reports the states that package resources names: waiting, connecting, connected, sink_blocked, backing_off,
+// silent and auth_failed.
 //
 // What is promised:
 //
@@ -43,18 +43,20 @@ const Kind = "websocket"
 
 // Options say what the websockets of a node share. Sinks is required.
 type Options struct {
-	Sinks *sink.Set
-	Guard *resources.Guard // nil: the strictest
-	Meter resources.Meter
-	Log   *slog.Logger // nil: none
+	Sinks   *sink.Set
+	Guard   *resources.Guard   // nil: the strictest
+	Budgets *resources.Budgets // nil: those of a node that is alone
+	Meter   resources.Meter
+	Log     *slog.Logger // nil: none
 }
 
 // Runner holds websockets. It implements cluster.Runner.
 type Runner struct {
-	sinks *sink.Set
-	guard *resources.Guard
-	meter resources.Meter
-	log   *slog.Logger
+	sinks   *sink.Set
+	guard   *resources.Guard
+	budgets *resources.Budgets
+	meter   resources.Meter
+	log     *slog.Logger
 
 	writeBuffers sync.Pool // of the library's making, shared by all connections
 }
@@ -67,7 +69,10 @@ func New(o Options) *Runner {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Runner{sinks: o.Sinks, guard: o.Guard, meter: o.Meter, log: o.Log}
+	if o.Budgets == nil {
+		o.Budgets = resources.NewBudgets(func() int { return 1 }, o.Meter)
+	}
+	return &Runner{sinks: o.Sinks, guard: o.Guard, budgets: o.Budgets, meter: o.Meter, log: o.Log}
 }
 
 // Check implements cluster.Runner: it says what is wrong with a spec, without looking at files or the network.
@@ -179,11 +184,11 @@ func (h *hold) show(c cluster.Condition) {
 	h.tell()
 }
 
-// showConnecting reports an attempt. The trouble is that of the one before, until this one is better.
-func (h *hold) showConnecting() {
+// showTrying reports an attempt. The trouble is that of the one before, until this one is better.
+func (h *hold) showTrying(state string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.shows.State, h.shows.NextTry = resources.StateConnecting, time.Time{}
+	h.shows.State, h.shows.NextTry = state, time.Time{}
 	h.tell()
 }
 

@@ -31,6 +31,7 @@ var parts = []part{
 	{name: "kill", about: "kill -9 of a worker: its websockets open elsewhere", sizes: []int{1_000, 10_000}, fleet: killWorker},
 	{name: "heavy", about: "the same, of a worker that held nearly all", sizes: []int{10_000}, fleet: killHeavy},
 	{name: "lost", about: "kill -9 of worker and supervisor, as when a machine is lost", sizes: []int{10_000}, fleet: killBoth},
+	{name: "budget", about: "the worker dies that held nearly all of a group with a connect_limit", sizes: []int{1_000}, fleet: budget},
 	{name: "leave", about: "SIGTERM: time without a connection", sizes: []int{1_000}, fleet: leave},
 	{name: "pause", about: "SIGSTOP of a worker", sizes: []int{1_000}, fleet: pauseWorker},
 	{name: "join", about: "a fourth node gets its share of the websockets", sizes: []int{1_000}, fleet: join},
