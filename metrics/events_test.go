@@ -40,6 +40,7 @@ func everything(m *Metrics) {
 		meter.Connect(kind, resources.ConnectOK)
 		meter.Receive(kind)
 		meter.Drop(kind, resources.DropTooBig, 3)
+		meter.Miss(kind, resources.Gap{To: time.Now()})
 	}
 	meter.Send(resources.SinkHTTP, time.Second, false)
 	meter.Block(resources.BlockLoopback)

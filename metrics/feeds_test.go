@@ -46,6 +46,10 @@ func TestMeter(t *testing.T) {
 	meter.Receive("websocket")
 	meter.Drop("websocket", resources.DropBufferFull, 7)
 	meter.Drop("made-up", "mood", 2)
+	began := time.Unix(1_700_000_000, 0)
+	meter.Miss("websocket", resources.Gap{From: began, To: began.Add(90 * time.Second)})
+	meter.Miss("websocket", resources.Gap{To: began})
+	meter.Miss("websocket", resources.Gap{From: began, To: began.Add(-time.Second)}) // two clocks
 	meter.Send(resources.SinkStdout, time.Second, true)
 	meter.Send(resources.SinkHTTP, 2*time.Second, false)
 	meter.Block(resources.BlockMetadata)
@@ -57,6 +61,9 @@ func TestMeter(t *testing.T) {
 		`drm_messages_received_total{kind="websocket"}`:                     1,
 		`drm_messages_dropped_total{kind="websocket",reason="buffer_full"}`: 7,
 		`drm_messages_dropped_total{kind="other",reason="other"}`:           2,
+		`drm_gaps_total{kind="websocket"}`:                                  3,
+		`drm_gap_seconds_total{kind="websocket"}`:                           90,
+		`drm_gaps_total{kind="redis"}`:                                      0,
 		`drm_sink_send_duration_seconds_sum{sink="stdout"}`:                 1,
 		`drm_sink_send_duration_seconds_count{sink="http"}`:                 1,
 		`drm_sink_errors_total{sink="http"}`:                                1,

@@ -16,6 +16,8 @@ type work struct {
 	throttled   prometheus.Counter
 	received    *prometheus.CounterVec
 	dropped     *prometheus.CounterVec
+	gaps        *prometheus.CounterVec
+	gapSeconds  *prometheus.CounterVec
 	sending     *prometheus.HistogramVec
 	sinkErrors  *prometheus.CounterVec
 	blocked     *prometheus.CounterVec
@@ -39,6 +41,10 @@ func newWork(with promauto.Factory, kinds []string) work {
 		dropped: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "drm_messages_dropped_total", Help: "Messages that came in and will not be delivered, by kind and reason.",
 		}, []string{"kind", "reason"}),
+		gaps: counters(with, "drm_gaps_total",
+			"Times in which messages may have been missed that nobody sends again, by kind.", "kind", kinds),
+		gapSeconds: counters(with, "drm_gap_seconds_total",
+			"How long those times were, in all and by kind; one whose beginning nobody knows counts nothing.", "kind", kinds),
 		sending: histograms(with, "drm_sink_send_duration_seconds",
 			"One attempt to hand messages to a sink, by sink.", "sink", resources.SinkNames()),
 		sinkErrors: counters(with, "drm_sink_errors_total",
@@ -75,6 +81,10 @@ func (m *Metrics) Meter() resources.Meter {
 		Received:  func(kind string) { w.received.WithLabelValues(known(kind, m.kinds)).Inc() },
 		Dropped: func(kind, reason string, n int) {
 			w.dropped.WithLabelValues(known(kind, m.kinds), known(reason, resources.DropReasons())).Add(float64(n))
+		},
+		Missed: func(kind string, length time.Duration) {
+			w.gaps.WithLabelValues(known(kind, m.kinds)).Inc()
+			w.gapSeconds.WithLabelValues(known(kind, m.kinds)).Add(length.Seconds())
 		},
 		Sent: func(sink string, took time.Duration, ok bool) {
 			sink = known(sink, resources.SinkNames())

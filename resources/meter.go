@@ -18,6 +18,8 @@ type Meter struct {
 	Received func(kind string)
 	// Dropped counts n messages that came in and will not be delivered.
 	Dropped func(kind, reason string, n int)
+	// Missed counts one gap: a time, 0 if it is not known, in which messages may have been missed.
+	Missed func(kind string, length time.Duration)
 	// Sent tells of one attempt to hand messages to a sink: how long it took and whether they were taken.
 	Sent func(sink string, took time.Duration, ok bool)
 	// Blocked counts one connection that the egress guard refused.
@@ -144,6 +146,13 @@ func (m *Meter) Receive(kind string) {
 func (m *Meter) Drop(kind, reason string, n int) {
 	if m.Dropped != nil && n > 0 {
 		m.Dropped(kind, reason, n)
+	}
+}
+
+// Miss counts one gap.
+func (m *Meter) Miss(kind string, g Gap) {
+	if m.Missed != nil {
+		m.Missed(kind, g.Length())
 	}
 }
 
