@@ -16,6 +16,7 @@ import (
 
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/events"
+	"github.com/drm-cluster/drm/resources/webhook"
 )
 
 // Options says what a node's HTTP side is made of. Cluster, Metrics and Node are required.
@@ -23,10 +24,12 @@ type Options struct {
 	Cluster Cluster
 	// Publish is that of an *events.Publisher.
 	Publish func(context.Context, []events.Event) []events.Receipt
-	Metrics http.Handler
-	Node    string // the node's id; also a name under which it may be called
-	Version string // of the program
-	Prefix  string // of drm's keys in the store, to name them in full; default /drm/
+	// Webhooks shows what became of events, and has them sent or forgotten.
+	Webhooks *webhook.Operator
+	Metrics  http.Handler
+	Node     string // the node's id; also a name under which it may be called
+	Version  string // of the program
+	Prefix   string // of drm's keys in the store, to name them in full; default /drm/
 	// AllowedHosts are further names under which the node may be called, each with or without a port. One that begins
 	// with a dot stands for every name that ends with it. localhost and IP addresses always may.
 	AllowedHosts []string
@@ -53,7 +56,10 @@ const (
 
 // New returns the handler of everything that a node serves. It may be used concurrently.
 func New(o Options) http.Handler {
-	s := &server{Options: o, asking: make(chan struct{}, maxAsking), publishing: make(chan struct{}, maxPublishing)}
+	s := &server{
+		Options: o,
+		asking:  make(chan struct{}, maxAsking), publishing: make(chan struct{}, maxPublishing), operating: make(chan struct{}, maxOperating),
+	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
@@ -77,6 +83,7 @@ type server struct {
 	Options
 	asking     chan struct{} // holds a place per request that asks the loop
 	publishing chan struct{} // and one per request that publishes
+	operating  chan struct{} // and one per request about deliveries
 }
 
 // route is one thing that is served, for the mux and for the index.
@@ -107,6 +114,9 @@ func (s *server) routes() []route {
 		{"/v1/resources", "resources and their holders, in pages; ?kind= ?limit= ?after=", s.asked(s.resources), false},
 		{"/v1/resources/{kind}/{id}", "one resource: spec, holder, epoch, state, last error", s.asked(s.resource), false},
 		{"/v1/resources/{kind}/{id}/retry", "POST: try it again now, if it failed or was given up", s.asked(s.retry), true},
+		{"/v1/resources/{kind}/{id}/deliveries", "of a webhook: how far it is, what waits, is in doubt or dead; ?state= ?since= ?limit=", s.operated(s.deliveries), false},
+		{"/v1/resources/{kind}/{id}/replay", "POST: have a webhook send events now, whatever has happened to them", s.operated(s.decide(webhook.Replay)), true},
+		{"/v1/resources/{kind}/{id}/drop", "POST: have a webhook forget events that wait, are in doubt or dead", s.operated(s.decide(webhook.Drop)), true},
 		{"/v1/events/{topic}", "POST: publish an event, or a batch of CloudEvents; answered when etcd has it", s.publish, true},
 	}
 }

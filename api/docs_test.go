@@ -29,7 +29,8 @@ func TestDocumentation(t *testing.T) {
 		heading := r.method() + " " + path
 		section, found := documented[heading]
 		delete(documented, heading)
-		example := strings.NewReplacer("{kind}", "websocket", "{id}", "ticker", "{topic}", "orders").Replace(path)
+		example := strings.NewReplacer("{kind}/{id}/retry", "websocket/ticker/retry", "{kind}/{id}/", "webhook/shop/", "{kind}", "websocket", "{id}", "ticker",
+			"{topic}", "orders").Replace(path)
 		switch {
 		case !found:
 			t.Errorf("docs/api.md has no heading with `%s`", heading)

@@ -163,25 +163,30 @@ func (p *Page) Close() {
 // ErrUnanswered says that nobody did in time what was asked, and that nobody will: it was taken back.
 var ErrUnanswered = errors.New("not done in time, and taken back")
 
-// Request asks the holder of a resource to do something, and returns when it has. When ctx ends before that, the ask is taken
-// back: ErrUnanswered, with the node that holds the resource, if one does.
-func Request(ctx context.Context, store *lease.Store, k cluster.Key, what any) error {
+// Request asks the holder of a resource to do something, and returns when it has. The revision of the ask is what kinds keep their answers by.
+// When ctx ends before that, the ask is taken back: ErrUnanswered, with the node that holds the resource, if one does.
+func Request(ctx context.Context, store *lease.Store, k cluster.Key, what any) (rev int64, err error) {
 	value, err := json.Marshal(what)
 	if err != nil {
-		return fmt.Errorf("encode ask: %w", err)
+		return 0, fmt.Errorf("encode ask: %w", err)
 	}
 	path := cluster.AskPath(k, rand.Text())
 	answer, err := store.Commit(ctx, []cluster.Op{{Path: path, Value: value}})
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", k, err)
+		return 0, fmt.Errorf("ask %s: %w", k, err)
 	}
 	if await(ctx, store, path) {
-		return nil
+		return answer.Rev, nil
 	}
+	return answer.Rev, takeBack(ctx, store, k, cluster.Guard{Path: path, Rev: answer.Rev})
+}
+
+// takeBack deletes an ask that nobody has done yet.
+func takeBack(ctx context.Context, store *lease.Store, k cluster.Key, ask cluster.Guard) error {
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	back, err := store.Commit(late, []cluster.Op{{
-		If: []cluster.Guard{{Path: path, Rev: answer.Rev}}, Path: path, Delete: true, Read: []string{cluster.ClaimPath(k)},
+		If: []cluster.Guard{ask}, Path: ask.Path, Delete: true, Read: []string{cluster.ClaimPath(k)},
 	}})
 	switch {
 	case err != nil:

@@ -25,7 +25,10 @@ func TestTheHolderDoesWhatIsAsked(t *testing.T) {
 	for _, want := range []string{`{"do":"before"}`, `{"do":"drop"}`, `{"do":"drop"}`} {
 		answered := make(chan error, 1)
 		if strings.Contains(want, "drop") {
-			go func() { answered <- Request(timeout(t), s, c.Key, map[string]string{"do": "drop"}) }()
+			go func() {
+				_, err := Request(timeout(t), s, c.Key, map[string]string{"do": "drop"})
+				answered <- err
+			}()
 		} else {
 			answered <- nil
 		}
@@ -84,7 +87,7 @@ func TestWhatNobodyDoesIsTakenBack(t *testing.T) {
 		says string
 	}{{c.Key, "node a holds it"}, {cluster.Key{Kind: "webhook", ID: "free"}, "nobody holds it"}} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		err := Request(ctx, s, want.key, "…")
+		_, err := Request(ctx, s, want.key, "…")
 		cancel()
 		if !errors.Is(err, ErrUnanswered) || !strings.Contains(err.Error(), want.says) {
 			t.Errorf("%s: %v; want that it was taken back, and that %s", want.key, err, want.says)

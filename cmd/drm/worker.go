@@ -19,6 +19,7 @@ import (
 	"github.com/drm-cluster/drm/events"
 	"github.com/drm-cluster/drm/lease"
 	"github.com/drm-cluster/drm/metrics"
+	"github.com/drm-cluster/drm/resources/webhook"
 	"github.com/drm-cluster/drm/state"
 )
 
@@ -183,6 +184,7 @@ func (w *worker) http() http.Handler {
 			Commit:    w.store.Commit,
 		},
 		Publish:      events.NewPublisher(w.store).Publish,
+		Webhooks:     webhook.NewOperator(w.store),
 		Metrics:      w.metrics.Handler(),
 		Node:         w.node.node,
 		Version:      thisBuild().Version,

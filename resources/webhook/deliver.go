@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/events"
 	"github.com/drm-cluster/drm/resources"
-	"github.com/drm-cluster/drm/state"
 )
 
 // send makes one attempt, whose intent is on record.
@@ -147,13 +145,13 @@ func (h *hold) take(f fetched) error {
 func (h *hold) ask() {
 	now := time.Now()
 	for _, a := range h.page.Pending() {
-		if slices.ContainsFunc(h.asked, func(b state.Ask) bool { return a.Name == b.Name }) {
-			continue
+		if a.Rev <= h.askedTo {
+			continue // it is about to be answered, or was a moment ago
 		}
 		if err := h.lane.answer(a, now); err != nil {
 			h.logged().Warn("an operator asked for what can't be done", "ask", string(a.Value), "err", err)
 		}
-		h.asked = append(h.asked, a)
+		h.asked, h.askedTo = append(h.asked, a), a.Rev
 	}
 }
 

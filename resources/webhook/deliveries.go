@@ -2,7 +2,9 @@ package webhook
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/drm-cluster/drm/events"
@@ -19,6 +21,9 @@ const (
 	Dead    State = "dead"
 )
 
+// States returns them, in the order that an event goes through.
+func States() []State { return []State{Sending, Waiting, InDoubt, Dead} }
+
 // dir is where in the ledger the entries of a state lie; "" if it has none.
 func (s State) dir() string {
 	return map[State]string{Waiting: waitingDir, InDoubt: doubtDir, Dead: deadDir}[s]
@@ -26,9 +31,9 @@ func (s State) dir() string {
 
 // Deliveries is what is on record of a webhook's deliveries.
 type Deliveries struct {
-	Topics  []string        `json:"topics"`
-	Cursor  events.Position `json:"cursor"`  // up to which the log is taken up
-	Backlog int             `json:"backlog"` // how many events of the topics lie after that, wanted or not
+	Topics  []string `json:"topics"`
+	Cursor  string   `json:"cursor"`  // the position up to which the log is taken up
+	Backlog int      `json:"backlog"` // how many events of the topics lie after that, wanted or not
 
 	Counts       map[State]int `json:"counts"`
 	FailingSince time.Time     `json:"failing_since,omitzero"` // nothing was taken since
@@ -36,6 +41,8 @@ type Deliveries struct {
 
 	Events   []Delivery `json:"events"`   // not settled, in the order of the log
 	Attempts []Attempt  `json:"attempts"` // the last ones, newest first
+
+	at events.Position
 }
 
 // Delivery is an event that is not settled.
@@ -74,10 +81,53 @@ func deliveries(l ledger) Deliveries {
 		d.Attempts = append(d.Attempts, a)
 	}
 	if c := l.cursor; c != nil {
-		d.Topics, d.Cursor, d.FailingSince, d.Disabled = c.Topics, c.At, c.FailingSince, c.Disabled
+		d.Topics, d.at, d.FailingSince, d.Disabled = c.Topics, c.At, c.FailingSince, c.Disabled
 		d.Attempts = append(d.Attempts, c.Taken...)
 	}
+	d.Cursor = d.at.String()
 	slices.SortFunc(d.Events, func(a, b Delivery) int { return cmp.Compare(a.Event, b.Event) })
 	slices.SortStableFunc(d.Attempts, func(a, b Attempt) int { return b.Time.Compare(a.Time) })
 	return d
+}
+
+// Name is how people call the event: topic/id.
+func (d Delivery) Name() string { return nameOf(d.Event) }
+
+// Name is how people call the event: topic/id.
+func (a Attempt) Name() string { return nameOf(a.Event) }
+
+// Narrow leaves out the events that are in none of the states, if any are given, those whose state is older than since, the attempts before
+// it, and all events but the first so many, if limit is above 0. It returns how many events were left out by that limit.
+func (d *Deliveries) Narrow(states []State, since time.Time, limit int) (left int) {
+	d.Events = slices.DeleteFunc(d.Events, func(e Delivery) bool {
+		old := e.State != Sending && e.Since.Before(since) // what is being sent is of now
+		return old || len(states) > 0 && !slices.Contains(states, e.State)
+	})
+	d.Attempts = slices.DeleteFunc(d.Attempts, func(a Attempt) bool { return a.Time.Before(since) })
+	if limit > 0 && len(d.Events) > limit {
+		left = len(d.Events) - limit
+		d.Events = d.Events[:limit]
+	}
+	return left
+}
+
+// nameOf is how people call the event with a ref: topic/id.
+func nameOf(ref string) string {
+	topic, id, _, err := events.ParseRef(ref)
+	if err != nil {
+		return ref
+	}
+	return topic + "/" + id
+}
+
+// ParseStates reads names of states with commas between them.
+func ParseStates(text string) (states []State, err error) {
+	for name := range strings.SplitSeq(text, ",") {
+		s := State(name)
+		if s != Sending && s.dir() == "" {
+			return nil, fmt.Errorf("%w: there is no state %q; the states are %s, %s, %s and %s", ErrWrong, name, Sending, Waiting, InDoubt, Dead)
+		}
+		states = append(states, s)
+	}
+	return states, nil
 }

@@ -37,6 +37,7 @@ type hold struct {
 	fetching bool
 	begun    []*delivery // whose intent is not on record
 	asked    []state.Ask // done, but neither on record nor answered
+	askedTo  int64       // the revision of the last of these
 	writing  bool        // a transaction is under way
 	awaiting []*delivery // to be sent when it is done
 	shown    string
@@ -139,7 +140,9 @@ func (h *hold) advance(now time.Time) (wake time.Time) {
 
 // read has the log read on, beside everything else, if there is room for more.
 func (h *hold) read() {
-	if h.lane.rewound && !h.fetching {
+	if h.lane.rewound && h.fetching {
+		h.stopReading() // it may wait for an event that is yet to come
+	} else if h.lane.rewound {
 		h.endReading()
 		h.begin()
 		h.lane.rewound = false
