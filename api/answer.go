@@ -78,12 +78,13 @@ func (s *server) crossOrigin(w http.ResponseWriter, r *http.Request) {
 // index lists what there is: as JSON to those who ask for it, else as text.
 func (s *server) index(w http.ResponseWriter, r *http.Request) {
 	type endpoint struct {
-		Path string `json:"path"`
-		Says string `json:"says"`
+		Method string `json:"method"`
+		Path   string `json:"path"`
+		Says   string `json:"says"`
 	}
 	var list []endpoint
 	for _, r := range s.routes() {
-		list = append(list, endpoint{strings.TrimSuffix(r.path, "{$}"), r.says})
+		list = append(list, endpoint{r.method(), strings.TrimSuffix(r.path, "{$}"), r.says})
 	}
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
 		s.tell(w, http.StatusOK, struct {
@@ -97,7 +98,7 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(&body, "drm %s, node %s\n\n", s.Version, s.Node)
 	columns := tabwriter.NewWriter(&body, 0, 0, 2, ' ', 0)
 	for _, e := range list {
-		fmt.Fprintf(columns, "GET %s\t%s\n", e.Path, e.Says)
+		fmt.Fprintf(columns, "%s %s\t%s\n", e.Method, e.Path, e.Says)
 	}
 	columns.Flush()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

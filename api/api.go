@@ -113,11 +113,11 @@ func (s *server) routes() []route {
 		{"/v1/cluster", "the nodes, how much each holds, and what has no holder and why", s.asked(s.clusterInfo), false},
 		{"/v1/resources", "resources and their holders, in pages; ?kind= ?limit= ?after=", s.asked(s.resources), false},
 		{"/v1/resources/{kind}/{id}", "one resource: spec, holder, epoch, state, last error", s.asked(s.resource), false},
-		{"/v1/resources/{kind}/{id}/retry", "POST: try it again now, if it failed or was given up", s.asked(s.retry), true},
+		{"/v1/resources/{kind}/{id}/retry", "try it again now, if it failed or was given up", s.asked(s.retry), true},
 		{"/v1/resources/{kind}/{id}/deliveries", "of a webhook: how far it is, what waits, is in doubt or dead; ?state= ?since= ?limit=", s.operated(s.deliveries), false},
-		{"/v1/resources/{kind}/{id}/replay", "POST: have a webhook send events now, whatever has happened to them", s.operated(s.decide(webhook.Replay)), true},
-		{"/v1/resources/{kind}/{id}/drop", "POST: have a webhook forget events that wait, are in doubt or dead", s.operated(s.decide(webhook.Drop)), true},
-		{"/v1/events/{topic}", "POST: publish an event, or a batch of CloudEvents; answered when etcd has it", s.publish, true},
+		{"/v1/resources/{kind}/{id}/replay", "have a webhook send events now, whatever has happened to them", s.operated(s.decide(webhook.Replay)), true},
+		{"/v1/resources/{kind}/{id}/drop", "have a webhook forget events that wait, are in doubt or dead", s.operated(s.decide(webhook.Drop)), true},
+		{"/v1/events/{topic}", "publish an event, or a batch of CloudEvents; answered when etcd has it", s.publish, true},
 	}
 }
 
