@@ -9,8 +9,8 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 )
 
-// topicRoot is the path below which the topics lie.
-const topicRoot = "topics/"
+// Root is the path below which the topics lie.
+const Root = "topics/"
 
 // entry is an event as the index knows it.
 type entry struct {
@@ -82,25 +82,35 @@ func (l *Log) topic(name string) *topic {
 
 // split returns the topic that a path is of, and the name of the event in it; ok is false when it is of none.
 func split(path string) (topic, name string, ok bool) {
-	topic, name, ok = strings.Cut(strings.TrimPrefix(path, topicRoot), "/")
+	topic, name, ok = strings.Cut(strings.TrimPrefix(path, Root), "/")
 	return topic, name, ok && name != "" && validTopic(topic)
+}
+
+// identify returns what lies under a key; ok is false when that is no event, as the key is of no topic.
+func identify(r cluster.Record) (l Listed, ok bool) {
+	topic, name, ok := split(r.Path)
+	if !ok {
+		return Listed{}, false
+	}
+	id := idOf(name, r.Created, r.Rev)
+	return Listed{Topic: topic, ID: id, At: Position{Rev: r.Rev, Name: topic + "/" + id}, Path: r.Path}, true
 }
 
 // put takes in an event, or one in place of another.
 func (l *Log) put(r cluster.Record) {
-	name, id, ok := split(r.Path)
+	is, ok := identify(r)
 	if !ok {
 		l.log.Warn("a key is not of a topic; write it as topics/<topic>/<id>, the topic of letters, digits, dots, - and _", "key", r.Path)
 		return
 	}
-	t := l.topic(name)
+	t := l.topic(is.Topic)
 	if before := t.byPath[r.Path]; before != nil {
 		if before.at.Rev == r.Rev {
 			return
 		}
 		l.remove(t, before, r.Rev)
 	}
-	e := &entry{at: Position{Rev: r.Rev, Name: name + "/" + idOf(id, r.Created, r.Rev)}, path: r.Path}
+	e := &entry{at: is.At, path: r.Path}
 	t.insert(e)
 	if r.Value != nil {
 		l.keep(e, r.Value)

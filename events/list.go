@@ -16,7 +16,7 @@ import (
 type Listed struct {
 	Topic, ID string
 	At        Position
-	path      string
+	Path      string // of its key
 }
 
 // Ref is that of the event.
@@ -30,15 +30,14 @@ func List(ctx context.Context, store *lease.Store, topics []string, each func(Li
 		if !several {
 			first += "/"
 		}
-		err := store.List(ctx, lease.Range{Below: topicRoot + first, KeysOnly: true}, func(b cluster.Batch) error {
+		err := store.List(ctx, lease.Range{Below: Root + first, KeysOnly: true}, func(b cluster.Batch) error {
 			for _, r := range b.Records {
-				topic, name, ok := split(r.Path)
-				met := slices.ContainsFunc(topics[:i], func(before string) bool { return Match(before, topic) })
-				if !ok || met || !Match(glob, topic) {
+				l, ok := identify(r)
+				met := slices.ContainsFunc(topics[:i], func(before string) bool { return Match(before, l.Topic) })
+				if !ok || met || !Match(glob, l.Topic) {
 					continue
 				}
-				id := idOf(name, r.Created, r.Rev)
-				if err := each(Listed{topic, id, Position{r.Rev, topic + "/" + id}, r.Path}); err != nil {
+				if err := each(l); err != nil {
 					return err
 				}
 			}
@@ -93,7 +92,7 @@ func timeOf(ctx context.Context, store *lease.Store, among []Listed) (i int, t t
 	for i < len(among) {
 		var paths []string
 		for _, l := range among[i:min(i+together, len(among))] {
-			paths = append(paths, l.path)
+			paths = append(paths, l.Path)
 		}
 		records, err := store.Read(ctx, paths...)
 		if err != nil {

@@ -86,7 +86,7 @@ func (l *Log) Run(ctx context.Context) error {
 	following.Go(func() {
 		defer close(batches)
 		for ctx.Err() == nil {
-			err := l.store.FollowRange(ctx, lease.Range{Below: topicRoot, KeysOnly: true}, batches)
+			err := l.store.FollowRange(ctx, lease.Range{Below: Root, KeysOnly: true}, batches)
 			if ctx.Err() == nil {
 				l.log.Warn("following the topics starts over", "err", err)
 				pause(ctx, retryPause)

@@ -96,7 +96,7 @@ func TestACompactionLosesNothing(t *testing.T) {
 		batches := make(chan cluster.Batch)
 		go func() {
 			defer close(batches)
-			_ = r.store.FollowRange(ctx, lease.Range{Below: topicRoot, KeysOnly: true}, batches)
+			_ = r.store.FollowRange(ctx, lease.Range{Below: Root, KeysOnly: true}, batches)
 		}()
 		for b := range batches {
 			r.fold(b)

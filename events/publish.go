@@ -104,7 +104,7 @@ func newDraft(e Event, r *Receipt) (*draft, error) {
 		return nil, fmt.Errorf("%w: its id is %q; it must be 1 to %d letters, digits, - and _", ErrInvalid, e.ID, maxID)
 	}
 	r.ID = e.ID
-	d := &draft{receipt: r, path: topicRoot + e.Topic + "/" + e.ID, anyTime: e.Time.IsZero()}
+	d := &draft{receipt: r, path: Root + e.Topic + "/" + e.ID, anyTime: e.Time.IsZero()}
 	if d.anyTime {
 		e.Time = time.Now()
 	}
@@ -173,7 +173,7 @@ func ops(group []*draft, on cluster.LeaseID) []cluster.Op {
 
 // judge fills in the receipt.
 func (d *draft) judge(result cluster.Result, rev int64) {
-	name := strings.TrimPrefix(d.path, topicRoot)
+	name := strings.TrimPrefix(d.path, Root)
 	if result.Done {
 		d.receipt.At = Position{Rev: rev, Name: name}
 		return

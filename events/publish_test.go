@@ -41,7 +41,7 @@ func open(t testing.TB, endpoints []string, configure ...func(*lease.Config)) *l
 func stored(t testing.TB, s *lease.Store, topic string) []cluster.Record {
 	t.Helper()
 	var all []cluster.Record
-	err := s.List(timeout(t), lease.Range{Below: topicRoot + topic + "/"}, func(b cluster.Batch) error {
+	err := s.List(timeout(t), lease.Range{Below: Root + topic + "/"}, func(b cluster.Batch) error {
 		all = append(all, b.Records...)
 		return nil
 	})
@@ -219,7 +219,7 @@ func TestAFullStoreSaysSo(t *testing.T) {
 	t.Parallel()
 	e := etcdtest.Start(t, func(c *embed.Config) { c.QuotaBackendBytes = 2 << 20 })
 	p := NewPublisher(open(t, e.Endpoints()))
-	for range 20 {
+	for range 100 { // etcd looks at its size now and then
 		r := p.Publish(timeout(t), []Event{{Topic: "orders", Data: []byte(`"` + strings.Repeat("x", 500_000) + `"`)}})[0]
 		if r.Err == nil {
 			continue
@@ -229,5 +229,5 @@ func TestAFullStoreSaysSo(t *testing.T) {
 		}
 		return
 	}
-	t.Error("10 MB were published to a store of 2 MiB")
+	t.Error("50 MB were published to a store of 2 MiB")
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/drm-cluster/drm/cluster"
@@ -66,6 +67,16 @@ func (s *Store) FollowRange(ctx context.Context, r Range, out chan<- cluster.Bat
 // it is empty. An error of each ends it.
 func (s *Store) List(ctx context.Context, r Range, each func(cluster.Batch) error) error {
 	return s.list(ctx, s.keysOf(r), each)
+}
+
+// Count tells how many keys a range has, and the store's revision. It costs far less than a listing.
+func (s *Store) Count(ctx context.Context, r Range) (n, rev int64, err error) {
+	keys := s.keysOf(r)
+	answer, err := s.read(ctx, "read", &pb.RangeRequest{Key: keys.first, RangeEnd: keys.end, CountOnly: true})
+	if err != nil {
+		return 0, 0, s.explain("count keys", err)
+	}
+	return answer.Count, answer.Header.Revision, nil
 }
 
 // Share grants a lease that others may have granted already, and tells whether they had: then nothing was changed.

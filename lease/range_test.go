@@ -47,6 +47,16 @@ func TestARangeIsListedAndFollowed(t *testing.T) {
 	}
 }
 
+// Seen to fail with Count leaving out where the range ends: one key.
+func TestKeysAreCounted(t *testing.T) {
+	t.Parallel()
+	s := open(t, etcdtest.Start(t).Endpoints())
+	last := commit(t, s, put("topics/a/1"), put("topics/b/1"), put("topics/b/2"), put("topics0"), put("topic")).Rev
+	if n, rev, err := s.Count(timeout(t), Range{Below: "topics/"}); err != nil || n != 3 || rev != last {
+		t.Errorf("counted %d at revision %d, %v; want 3 at %d", n, rev, err, last)
+	}
+}
+
 func TestReadTakesAnyNumberOfKeys(t *testing.T) {
 	t.Parallel()
 	s := open(t, etcdtest.Start(t).Endpoints())

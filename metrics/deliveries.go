@@ -19,6 +19,7 @@ type deliveries struct {
 	inDoubt  prometheus.Gauge
 	disabled prometheus.Gauge
 	gaps     prometheus.Counter
+	trimmed  *prometheus.CounterVec
 	writes   *prometheus.HistogramVec
 }
 
@@ -38,6 +39,8 @@ func newDeliveries(with promauto.Factory) deliveries {
 			Name: "drm_webhook_disabled", Help: "Webhooks held here that deliver nothing until somebody mends them.",
 		}),
 		gaps: counter(with, "drm_event_gaps_total", "Times that events were deleted before a webhook held here delivered them."),
+		trimmed: counters(with, "drm_events_trimmed_total",
+			"Events that this node deleted from the log: passed by every webhook or, by any other reason, still needed by one.", "reason", resources.TrimReasons()),
 		writes: histograms(with, "drm_state_write_duration_seconds",
 			"Writes of what a holder keeps, with waiting, by what became of them; fenced is one that was refused because the resource is held under another epoch.",
 			"result", state.Results()),
@@ -55,6 +58,9 @@ func (d *deliveries) meter(m *resources.Meter) {
 	m.Doubts = func(n int) { d.inDoubt.Add(float64(n)) }
 	m.Disabled = func(n int) { d.disabled.Add(float64(n)) }
 	m.Gaps = d.gaps.Inc
+	m.Trimmed = func(reason string, n int) {
+		d.trimmed.WithLabelValues(known(reason, resources.TrimReasons())).Add(float64(n))
+	}
 }
 
 // Wrote tells of one write of what a holder keeps: what became of it, one of state.Results, and how long it took.

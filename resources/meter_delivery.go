@@ -32,6 +32,23 @@ func Fates() []string {
 	return []string{FateDelivered, FateWaiting, FateInDoubt, FateDead, FateDropped}
 }
 
+// Why an event was deleted from the log.
+const (
+	TrimPassed       = "passed"        // every webhook has passed it
+	TrimMaxRetention = "max_retention" // some webhook has not, and it is too old
+	TrimMaxEvents    = "max_events"    // some webhook has not, and there are too many
+)
+
+// TrimReasons returns the reasons that a Meter hears of.
+func TrimReasons() []string { return []string{TrimPassed, TrimMaxRetention, TrimMaxEvents} }
+
+// Trim counts n events that were deleted from the log.
+func (m *Meter) Trim(reason string, n int) {
+	if m.Trimmed != nil && n > 0 {
+		m.Trimmed(reason, n)
+	}
+}
+
 // Attempt tells of one attempt to deliver an event.
 func (m *Meter) Attempt(result string, took time.Duration) {
 	if m.Attempts != nil {

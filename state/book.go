@@ -16,7 +16,9 @@ type Options struct {
 	// Wrote is told every write when it is over: how long it took, with waiting, and what became of it, one of Results. It
 	// must not block.
 	Wrote func(result string, took time.Duration)
-	Log   *slog.Logger // default: none
+	// Opened is told of each page, before anything is kept there. It must not block.
+	Opened func()
+	Log    *slog.Logger // default: none
 }
 
 // Results returns what can become of a write.
@@ -41,6 +43,9 @@ func Open(store *lease.Store, o Options) *Book {
 	}
 	if o.Wrote == nil {
 		o.Wrote = func(string, time.Duration) {}
+	}
+	if o.Opened == nil {
+		o.Opened = func() {}
 	}
 	return &Book{store: store, o: o, writes: make(chan *write), ended: make(chan struct{}), asks: newAsks()}
 }

@@ -55,6 +55,7 @@ const fenceName = "fence"
 
 // Page returns the page of one run of a resource. Close it when the run ends.
 func (b *Book) Page(c cluster.Claim) *Page {
+	b.o.Opened()
 	return &Page{
 		book: b, key: c.Key,
 		claim: cluster.Guard{Path: cluster.ClaimPath(c.Key), Rev: c.Epoch},

@@ -13,13 +13,14 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
 	"github.com/drm-cluster/drm/resources/post"
+	"github.com/drm-cluster/drm/resources/trim"
 	"github.com/drm-cluster/drm/resources/webhook"
 	"github.com/drm-cluster/drm/resources/websocket"
 	"github.com/drm-cluster/drm/sink"
 )
 
 // kindNames are the kinds of resources that this program can hold.
-var kindNames = []string{webhook.Kind, websocket.Kind}
+var kindNames = []string{trim.Kind, webhook.Kind, websocket.Kind}
 
 // kinds returns the runner of each kind, and what must be called when none of them runs any more.
 func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string]cluster.Runner, end func()) {
@@ -35,6 +36,7 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 	budgets := resources.NewBudgets(w.nodes, meter)
 	log := slog.New(newLogLimit(w.log.Handler()))
 	runners = map[string]cluster.Runner{
+		trim.Kind: trim.New(trim.Options{Store: w.store, Book: w.book, Meter: meter, Logger: log}),
 		webhook.Kind: webhook.New(webhook.Options{
 			Log: w.topics, Book: w.book, Clients: clients, Agent: "drm/" + thisBuild().Version, Host: w.node.node, Meter: meter, Logger: log,
 		}),

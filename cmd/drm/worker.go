@@ -56,6 +56,7 @@ type worker struct {
 	store    *lease.Store
 	topics   *events.Log
 	book     *state.Book
+	tidier   *tidier
 	loop     *cluster.Loop
 	burst    burst
 	abort    chan struct{} // closed to end without handing off
@@ -94,7 +95,8 @@ func work(p process, s *settings) (err error) {
 	}
 	defer w.listener.Close()
 	w.topics = events.Open(w.store, events.Options{Log: w.log})
-	w.book = state.Open(w.store, state.Options{Wrote: w.metrics.Wrote, Log: w.log})
+	w.tidier = newTidier(w.store, w.log)
+	w.book = state.Open(w.store, state.Options{Wrote: w.metrics.Wrote, Opened: w.tidier.need, Log: w.log})
 	lines := newEventLog(w.log)
 	lines.asked = w.ttl
 	defer lines.close()
@@ -183,7 +185,7 @@ func (w *worker) http() http.Handler {
 			Resources: w.loop.Resources,
 			Commit:    w.store.Commit,
 		},
-		Publish:      events.NewPublisher(w.store).Publish,
+		Publish:      w.tidier.publish,
 		Webhooks:     webhook.NewOperator(w.store),
 		Metrics:      w.metrics.Handler(),
 		Node:         w.node.node,
@@ -220,6 +222,7 @@ func (w *worker) serve(signals <-chan os.Signal, gone <-chan struct{}) error {
 	servers.Go(func() { w.burst.run(serving) })
 	servers.Go(func() { failed <- w.topics.Run(serving) })
 	servers.Go(func() { failed <- w.book.Run(serving) })
+	servers.Go(func() { w.tidier.run(serving) })
 	servers.Go(func() { failed <- api.Serve(serving, w.listener, w.http()) })
 	if w.debugListen != "" {
 		servers.Go(func() { failed <- api.Debug(serving, w.debugListen) })
