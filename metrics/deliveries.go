@@ -18,13 +18,15 @@ type deliveries struct {
 	lag      prometheus.Histogram
 	inDoubt  prometheus.Gauge
 	disabled prometheus.Gauge
+	breakers *prometheus.GaugeVec
 	gaps     prometheus.Counter
 	trimmed  *prometheus.CounterVec
 	writes   *prometheus.HistogramVec
+	fenced   prometheus.Counter
 }
 
 func newDeliveries(with promauto.Factory) deliveries {
-	return deliveries{
+	d := deliveries{
 		fates: counters(with, "drm_deliveries_total",
 			"What became of events on their way to a webhook, each time that it changed.", "outcome", resources.Fates()),
 		attempts: counters(with, "drm_delivery_attempts_total",
@@ -38,13 +40,22 @@ func newDeliveries(with promauto.Factory) deliveries {
 		disabled: with.NewGauge(prometheus.GaugeOpts{
 			Name: "drm_webhook_disabled", Help: "Webhooks held here that deliver nothing until somebody mends them.",
 		}),
+		breakers: with.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "drm_breaker_state", Help: "Webhooks held here, by what their breaker does: open, it lets nothing through; trying, one attempt at a time.",
+		}, []string{"state"}),
 		gaps: counter(with, "drm_event_gaps_total", "Times that events were deleted before a webhook held here delivered them."),
 		trimmed: counters(with, "drm_events_trimmed_total",
 			"Events that this node deleted from the log: passed by every webhook or, by any other reason, still needed by one.", "reason", resources.TrimReasons()),
 		writes: histograms(with, "drm_state_write_duration_seconds",
 			"Writes of what a holder keeps, with waiting, by what became of them; fenced is one that was refused because the resource is held under another epoch.",
 			"result", state.Results()),
+		fenced: counter(with, "drm_fence_rejected_total",
+			"Writes of what a holder keeps that etcd refused, because the resource was held under another epoch by then: each would have been a second holder's."),
 	}
+	for _, state := range resources.BreakerStates() {
+		d.breakers.WithLabelValues(state)
+	}
+	return d
 }
 
 // meter has a Meter count here.
@@ -57,6 +68,9 @@ func (d *deliveries) meter(m *resources.Meter) {
 	m.Lags = func(lag time.Duration) { d.lag.Observe(lag.Seconds()) }
 	m.Doubts = func(n int) { d.inDoubt.Add(float64(n)) }
 	m.Disabled = func(n int) { d.disabled.Add(float64(n)) }
+	m.Breakers = func(state string, n int) {
+		d.breakers.WithLabelValues(known(state, resources.BreakerStates())).Add(float64(n))
+	}
 	m.Gaps = d.gaps.Inc
 	m.Trimmed = func(reason string, n int) {
 		d.trimmed.WithLabelValues(known(reason, resources.TrimReasons())).Add(float64(n))
@@ -66,4 +80,7 @@ func (d *deliveries) meter(m *resources.Meter) {
 // Wrote tells of one write of what a holder keeps: what became of it, one of state.Results, and how long it took.
 func (m *Metrics) Wrote(result string, took time.Duration) {
 	m.work.deliveries.writes.WithLabelValues(known(result, state.Results())).Observe(took.Seconds())
+	if result == state.Fenced {
+		m.work.deliveries.fenced.Inc()
+	}
 }

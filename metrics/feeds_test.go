@@ -72,6 +72,39 @@ func TestMeter(t *testing.T) {
 	})
 }
 
+// Seen to fail with the breaker not leaving the state before, and with every write counted as fenced.
+func TestDeliveryMeter(t *testing.T) {
+	m := fresh(cluster.Stats{})
+	meter := m.Meter()
+	meter.Attempt(resources.Attempt5xx, 2*time.Second)
+	meter.Delivery(resources.FateWaiting)
+	meter.Lag(-time.Second)
+	meter.InDoubt(3)
+	meter.InDoubt(-1)
+	meter.Disable(true)
+	meter.Breaker("", resources.BreakerClosed)
+	meter.Breaker("", resources.BreakerClosed)
+	meter.Breaker(resources.BreakerClosed, resources.BreakerOpen)
+	meter.Breaker(resources.BreakerOpen, resources.BreakerOpen)
+	m.Wrote("done", time.Second)
+	m.Wrote("fenced", time.Second)
+	want(t, m, map[string]float64{
+		`drm_delivery_attempts_total{result="5xx"}`:               1,
+		`drm_delivery_duration_seconds_sum`:                       2,
+		`drm_deliveries_total{outcome="waiting"}`:                 1,
+		`drm_deliveries_total{outcome="delivered"}`:               0,
+		`drm_delivery_lag_seconds_sum`:                            0,
+		`drm_delivery_lag_seconds_count`:                          1,
+		`drm_webhook_in_doubt`:                                    2,
+		`drm_webhook_disabled`:                                    1,
+		`drm_breaker_state{state="closed"}`:                       1,
+		`drm_breaker_state{state="open"}`:                         1,
+		`drm_breaker_state{state="trying"}`:                       0,
+		`drm_fence_rejected_total`:                                1,
+		`drm_state_write_duration_seconds_count{result="fenced"}`: 1,
+	})
+}
+
 // What is counted is what is written, at whatever depth the logger was derived.
 // Seen to fail without countingHandler.WithAttrs.
 func TestCountLogs(t *testing.T) {

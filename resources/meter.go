@@ -5,8 +5,8 @@ import "time"
 // Meter is how resources and sinks count what they do. Each field is told one thing and may be nil: the zero
 // Meter counts nothing. The functions are called from many goroutines and must not block. Every label
 // comes from a bounded set, so that a counter can start at 0 for each: see States, ConnectResults,
-// DropReasons, SinkNames, BlockReasons, AttemptResults, Fates
-// and TrimReasons.
+// DropReasons, SinkNames, BlockReasons, AttemptResults, Fates,
+// BreakerStates and TrimReasons.
 type Meter struct {
 	// Connections adds n (1 or -1) to the connections of a kind that are in a state.
 	Connections func(kind, state string, n int)
@@ -34,6 +34,8 @@ type Meter struct {
 	Doubts func(n int)
 	// Disabled adds n (1 or -1) to the webhooks that deliver nothing until somebody mends them.
 	Disabled func(n int)
+	// Breakers adds n (1 or -1) to the webhooks whose breaker is in a state.
+	Breakers func(state string, n int)
 	// Gaps counts one gap: events that were deleted before they were delivered.
 	Gaps func()
 	// Trimmed counts n events that were deleted from the log.

@@ -88,6 +88,29 @@ func (m *Meter) Disable(off bool) {
 	}
 }
 
+// The states of a webhook's breaker.
+const (
+	BreakerClosed = "closed" // events are sent as they come
+	BreakerOpen   = "open"   // after too many failures in a row nothing is sent for a while
+	BreakerTrying = "trying" // one attempt at a time, to see whether it fares better
+)
+
+// BreakerStates returns the states that a Meter hears of.
+func BreakerStates() []string { return []string{BreakerClosed, BreakerOpen, BreakerTrying} }
+
+// Breaker moves the breaker of one webhook from a state to another; "" is outside.
+func (m *Meter) Breaker(from, to string) {
+	if m.Breakers == nil || from == to {
+		return
+	}
+	if from != "" {
+		m.Breakers(from, -1)
+	}
+	if to != "" {
+		m.Breakers(to, 1)
+	}
+}
+
 // Gap counts that events were deleted before they were delivered.
 func (m *Meter) Gap() {
 	if m.Gaps != nil {

@@ -21,8 +21,11 @@ type Options struct {
 	Log    *slog.Logger // default: none
 }
 
+// Fenced is the one of Results that says that the claim was at another epoch.
+const Fenced = "fenced"
+
 // Results returns what can become of a write.
-func Results() []string { return []string{"done", "fenced", "refused", "unknown"} }
+func Results() []string { return []string{"done", Fenced, "refused", "unknown"} }
 
 // Book commits the writes of all resources that a node holds. All methods may be called concurrently.
 type Book struct {
@@ -86,7 +89,7 @@ func (b *Book) wrote(took time.Duration, err error) {
 	case err == nil:
 		result = "done"
 	case errors.Is(err, ErrFenced):
-		result = "fenced"
+		result = Fenced
 	case errors.Is(err, cluster.ErrRefused):
 		result = "refused"
 	}

@@ -77,13 +77,14 @@ func (h *hold) tell(fate string, d *delivery) {
 	}
 }
 
-// count has the meter show how many deliveries are in doubt, and whether the webhook is disabled.
-func (h *hold) count(doubt int, off bool) {
+// count has the meter show how many deliveries are in doubt, whether the webhook is disabled, and its breaker.
+func (h *hold) count(doubt int, off bool, breaker string) {
 	h.meter.InDoubt(doubt - h.doubt)
 	if off != h.off {
 		h.meter.Disable(off)
 	}
-	h.doubt, h.off = doubt, off
+	h.meter.Breaker(h.breaker, breaker)
+	h.doubt, h.off, h.breaker = doubt, off, breaker
 }
 
 // result is what an attempt came to, as metrics name it.
@@ -165,7 +166,7 @@ const (
 
 // show reports how the webhook fares.
 func (h *hold) show() {
-	h.count(h.lane.doubt, h.lane.off != nil)
+	h.count(h.lane.doubt, h.lane.off != nil, h.lane.pace.state(time.Now()))
 	c := cluster.Condition{State: stateReady}
 	switch l := h.lane; {
 	case h.refusal != nil:

@@ -41,8 +41,9 @@ type hold struct {
 	writing  bool        // a transaction is under way
 	awaiting []*delivery // to be sent when it is done
 	shown    string
-	doubt    int  // told to the meter
-	off      bool // told to the meter
+	doubt    int // these three were told to the meter
+	off      bool
+	breaker  string
 
 	leaves  chan leave
 	allowed bool // by the receiver
@@ -67,7 +68,7 @@ type attempt struct {
 
 // run delivers until ctx ends. What was sent by then is waited for, as long as the webhook is held.
 func (h *hold) run() error {
-	defer h.count(0, false)
+	defer h.count(0, false, "")
 	defer h.group.Wait()
 	h.begin()
 	defer h.endReading()

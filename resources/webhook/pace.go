@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/drm-cluster/drm/resources"
 )
 
 // pace says when the receiver may be sent the next request: it knows the rate limit, what the receiver asked for, and the
@@ -28,6 +30,17 @@ func newPace(s *spec) pace {
 
 // open tells whether the breaker is.
 func (p *pace) open() bool { return p.breaker.Failures > 0 && p.failures >= p.breaker.Failures }
+
+// state is how the breaker is, in the words of the meter.
+func (p *pace) state(now time.Time) string {
+	switch {
+	case !p.open():
+		return resources.BreakerClosed
+	case now.Before(p.openUntil):
+		return resources.BreakerOpen
+	}
+	return resources.BreakerTrying
+}
 
 // next says from when another attempt may begin while active are under way; never if it is to wait for one of them to end.
 func (p *pace) next(now time.Time, active int) (at time.Time, never bool) {

@@ -107,15 +107,19 @@ func TestBreaker(t *testing.T) {
 	for _, ref := range b.begins() {
 		b.ends(ref, outcome{verdict: notSent, err: errTest})
 	}
-	if refs := b.begins(); len(refs) > 0 {
-		t.Errorf("%v was sent while the breaker was open", refs)
+	if refs := b.begins(); len(refs) > 0 || b.lane.pace.state(b.now) != resources.BreakerOpen {
+		t.Errorf("%v was sent while the breaker was open; it is %s", refs, b.lane.pace.state(b.now))
 	}
 	b.now = b.now.Add(30 * time.Second)
 	refs := b.begins()
 	if len(refs) != 1 || len(b.begins()) > 0 {
 		t.Fatalf("%v and more were sent to try it; want one", refs)
 	}
+	before := b.lane.pace.state(b.now)
 	b.ends(refs[0], outcome{verdict: delivered, status: 200})
+	if after := b.lane.pace.state(b.now); before != resources.BreakerTrying || after != resources.BreakerClosed {
+		t.Errorf("the breaker is %s while it lets one through, and %s after that", before, after)
+	}
 	if refs := b.begins(); len(refs) != 3 {
 		t.Errorf("%v was sent after the breaker had closed; want three at a time", refs)
 	}
