@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -9,12 +10,22 @@ import (
 	"time"
 )
 
+// Which part of the ceiling a Backoff waits.
+const (
+	JitterFull  = "full"  // a random one: many who failed at once don't come back at once
+	JitterEqual = "equal" // half of it, and a random part of the other half
+	JitterNone  = "none"  // all of it
+)
+
 // Backoff says how long to wait before the next attempt: a random part of a ceiling that doubles with each failure
 // in a row ("full jitter", Marc Brooker, AWS Architecture Blog, 2015), so that many who failed at once don't
 // come back at once. The zero value of the count is a fresh start. Not for concurrent use.
 type Backoff struct {
 	Initial time.Duration // ceiling after the first failure
 	Max     time.Duration // the greatest ceiling
+	// Multiplier is by how much the ceiling grows; 0 is 2.
+	Multiplier float64
+	Jitter     string // one of the Jitter constants; empty: full
 	// StableAfter is how long something must have worked for its next failure to count as the first. With
 	// less, a server that accepts and hangs up at once would be called again and again at full speed.
 	StableAfter time.Duration
@@ -29,6 +40,12 @@ func (b *Backoff) Next(worked time.Duration) time.Duration {
 	}
 	ceiling := b.Ceiling()
 	b.Failures++
+	switch b.Jitter {
+	case JitterNone:
+		return ceiling
+	case JitterEqual:
+		return Jitter(ceiling/2, ceiling)
+	}
 	return Jitter(0, ceiling)
 }
 
@@ -37,14 +54,16 @@ func (b *Backoff) Reset() { b.Failures = 0 }
 
 // Ceiling is the longest that Next would wait now.
 func (b *Backoff) Ceiling() time.Duration {
-	ceiling := b.Initial
+	ceiling, times := float64(b.Initial), cmp.Or(b.Multiplier, 2)
 	for range b.Failures {
-		if ceiling >= b.Max/2 {
+		if ceiling *= times; ceiling >= float64(b.Max) {
 			return b.Max
 		}
-		ceiling *= 2
+		if times == 1 {
+			break
+		}
 	}
-	return min(ceiling, b.Max)
+	return min(time.Duration(ceiling), b.Max)
 }
 
 // Jitter returns a random time from low to high.

@@ -35,6 +35,22 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+// A spec may say how fast the ceiling grows and how much of it is left to chance. Seen to fail with equal jitter from 0.
+func TestBackoffAsTheSpecSays(t *testing.T) {
+	b := Backoff{Initial: time.Second, Max: time.Minute, Multiplier: 3, Jitter: JitterNone}
+	for i, want := range []time.Duration{1, 3, 9, 27, 60} {
+		if d := b.Next(0); d != want*time.Second {
+			t.Errorf("wait %d is %s, want %ds", i, d, want)
+		}
+	}
+	for range 1000 {
+		b := Backoff{Initial: time.Second, Max: time.Minute, Multiplier: 1, Jitter: JitterEqual, Failures: 5}
+		if d := b.Next(0); d < 500*time.Millisecond || d > time.Second {
+			t.Fatalf("equal jitter of 1s gave %s", d)
+		}
+	}
+}
+
 // The jitter is drawn from the whole range.
 func TestFullJitter(t *testing.T) {
 	var low, high int

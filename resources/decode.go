@@ -38,6 +38,15 @@ func (e *SpecError) Error() string {
 // together. Returned from an UnmarshalJSON it is given the place where that value starts.
 func Wrong(field, problem string) error { return fail(0, field, problem) }
 
+// Within moves an error of Wrong to a field of the field named.
+func Within(field string, err error) error {
+	var wrong *SpecError
+	if errors.As(err, &wrong) {
+		return fail(0, join(field, wrong.Field), wrong.Problem)
+	}
+	return err
+}
+
 // Decode reads a spec strictly into a struct that into points to: unknown and repeated fields, null, other
 // types than asked for, text that is not UTF-8 and anything after the object are errors of type *SpecError.
 // Fields that the spec leaves out keep their value, so defaults are set before; behind a pointer there are none but those

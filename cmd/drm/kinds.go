@@ -40,7 +40,9 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 		webhook.Kind: webhook.New(webhook.Options{
 			Log: w.topics, Book: w.book, Clients: clients, Agent: "drm/" + thisBuild().Version, Host: w.node.node, Meter: meter, Logger: log,
 		}),
-		websocket.Kind: websocket.New(websocket.Options{Sinks: sinks, Guard: guard, Budgets: budgets, Meter: meter, Log: log}),
+		websocket.Kind: websocket.New(websocket.Options{
+			Sinks: sinks, Book: w.book, Clients: clients, Guard: guard, Budgets: budgets, Meter: meter, Log: log,
+		}),
 	}
 	return runners, func() {
 		clients.Close()

@@ -87,8 +87,8 @@ func (a *Auth) readKey(b []byte) error {
 	return err
 }
 
-// check says what is missing, and whether the network settings exclude a URL.
-func (a *Auth) check(n *resources.Network) error {
+// Check says what is missing, and whether the network settings exclude a URL.
+func (a *Auth) Check(n *resources.Network) error {
 	switch {
 	case a.basic != nil && a.basic.Username == "":
 		return resources.Wrong("auth.username", "is missing")
@@ -104,8 +104,8 @@ func (a *Auth) check(n *resources.Network) error {
 	return nil
 }
 
-// sets is the header that it sets, "" for none.
-func (a *Auth) sets() string {
+// Header is the header that it sets, "" for none.
+func (a *Auth) Header() string {
 	switch {
 	case a.header != nil:
 		return a.header.name
@@ -117,7 +117,7 @@ func (a *Auth) sets() string {
 
 // apply sets the header. It may read a file, and ask for a token. Errors hold no secret.
 func (p *Poster) apply(ctx context.Context, h http.Header) error {
-	name, value := p.target.Auth.sets(), ""
+	name, value := p.target.Auth.Header(), ""
 	var err error
 	switch a := &p.target.Auth; {
 	case a.header != nil:

@@ -24,7 +24,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -85,7 +84,7 @@ func (c *Clients) transport(s settings) *http.Transport {
 	if t := c.transports[key]; t != nil {
 		return t
 	}
-	d := &dialer{settings: s, plain: c.guard.DialerWithin(s.Network)}
+	d := &dialer{settings: s, guard: c.guard}
 	t := &http.Transport{
 		DialContext:            d.dial,
 		DialTLSContext:         d.dialTLS,
@@ -103,13 +102,13 @@ func (c *Clients) transport(s settings) *http.Transport {
 // dialer makes the connections of one pool.
 type dialer struct {
 	settings
-	plain *net.Dialer
+	guard *resources.Guard
 }
 
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := d.limit(ctx)
 	defer cancel()
-	conn, err := d.connect(ctx, network, addr)
+	conn, err := d.guard.Connect(ctx, d.Network, network, addr)
 	return conn, late(ctx, err)
 }
 
@@ -140,37 +139,13 @@ func (d *dialer) secure(ctx context.Context, network, addr string) (net.Conn, er
 			return nil, err
 		}
 	}
-	plain, err := d.connect(ctx, network, addr)
+	plain, err := d.guard.Connect(ctx, d.Network, network, addr)
 	if err != nil {
 		return nil, err
 	}
 	conn := tls.Client(plain, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = plain.Close()
-		return nil, err
-	}
-	return conn, nil
-}
-
-// connect makes a TCP connection, through the proxy if there is one.
-func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
-	if d.Network.Proxy == "" {
-		return d.plain.DialContext(ctx, network, addr)
-	}
-	u, err := url.Parse(d.Network.Proxy)
-	if err != nil {
-		return nil, fmt.Errorf("read network.proxy: %w", err)
-	}
-	port := u.Port()
-	if port == "" {
-		port = "80"
-	}
-	conn, err := d.plain.DialContext(ctx, network, net.JoinHostPort(u.Hostname(), port))
-	if err != nil {
-		return nil, fmt.Errorf("connect to network.proxy: %w", err)
-	}
-	if err := tunnel(ctx, conn, addr); err != nil {
-		_ = conn.Close()
 		return nil, err
 	}
 	return conn, nil

@@ -74,8 +74,8 @@ func (p *Poster) fetch(ctx context.Context, r Request, to *url.URL, trusted bool
 	if err != nil {
 		return nil, err
 	}
-	if trusted && resp.StatusCode == http.StatusUnauthorized && p.target.Auth.oauth2 != nil {
-		p.tokens.refused(ctx, header.Get("Authorization"))
+	if trusted && resp.StatusCode == http.StatusUnauthorized {
+		p.Refused(ctx, header)
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		_ = resp.Body.Close()

@@ -24,13 +24,13 @@ func (e *Endpoint) Check(n *resources.Network, own ...string) error {
 	}
 	own = append(own, "Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 		resources.FenceHeader)
-	if name := e.Auth.sets(); name != "" {
+	if name := e.Auth.Header(); name != "" {
 		own = append(own, name)
 	}
 	if err := e.Headers.Check(own...); err != nil {
 		return err
 	}
-	if err := e.Auth.check(n); err != nil {
+	if err := e.Auth.Check(n); err != nil {
 		return err
 	}
 	return e.TLS.Check()
@@ -97,6 +97,17 @@ func (p *Poster) Ask(ctx context.Context, method, url string, h http.Header) (*A
 	return p.authorized(ctx, request{method: method, url: url, header: header})
 }
 
+// Header returns the target's headers and credentials as of now, for a request that is made by other means, such as a websocket's
+// handshake. It may read files, and ask for a token.
+func (p *Poster) Header(ctx context.Context) (http.Header, error) { return p.header(ctx, nil) }
+
+// Refused tells that such a request was answered with 401: a token that it carried is not used again.
+func (p *Poster) Refused(ctx context.Context, header http.Header) {
+	if p.target.Auth.oauth2 != nil {
+		p.tokens.refused(ctx, header.Get("Authorization"))
+	}
+}
+
 // header reads the secrets of the target's headers and its credentials.
 func (p *Poster) header(ctx context.Context, more http.Header) (http.Header, error) {
 	header, err := p.target.Headers.Read()
@@ -115,8 +126,8 @@ func (p *Poster) header(ctx context.Context, more http.Header) (http.Header, err
 // authorized makes a request, and sees to it that a token that was refused is not used again.
 func (p *Poster) authorized(ctx context.Context, r request) (*Answer, error) {
 	answer, err := p.do(ctx, r)
-	if err == nil && answer.Status == http.StatusUnauthorized && p.target.Auth.oauth2 != nil {
-		p.tokens.refused(ctx, r.header.Get("Authorization"))
+	if err == nil && answer.Status == http.StatusUnauthorized {
+		p.Refused(ctx, r.header)
 	}
 	return answer, err
 }

@@ -19,7 +19,8 @@ type buffer struct {
 	spec    bufferSpec
 	sink    sink.Sink
 	drop    func(reason string, n int)
-	blocked func(bool) // told when the reader has to wait for room, and when no more
+	blocked func(bool)       // told when the reader has to wait for room, and when no more
+	sent    func(seq uint64) // told the last message that the sink has; nil: nobody wants to know
 
 	mu      sync.Mutex
 	waiting []sink.Message
@@ -100,6 +101,9 @@ func (b *buffer) deliver(ctx context.Context) {
 		case err != nil:
 			b.abandon()
 			return
+		}
+		if b.sent != nil {
+			b.sent(batch[len(batch)-1].Seq)
 		}
 	}
 }

@@ -35,16 +35,22 @@ func (h *hold) connect() (*ended, time.Duration) {
 	if why != nil {
 		return why, 0
 	}
-	defer s.close()
-	return s.why(s.serve()), time.Since(s.since)
+	why = s.why(s.serve())
+	s.close()
+	h.missed(s, why)
+	return why, time.Since(s.since)
 }
 
 // open makes a connection that is ready to be read.
 func (h *hold) open() (*session, *ended) {
 	h.showTrying(resources.StateConnecting)
+	if err := h.memory.load(h.ctx); err != nil {
+		return nil, end(paceBackoff, "connect: %w", err)
+	}
 	conn, l, why := h.dial()
 	if why != nil {
 		h.meter.Connect(Kind, why.result)
+		h.memory.strayed()
 		if l != nil {
 			l.release()
 		}
@@ -52,26 +58,31 @@ func (h *hold) open() (*session, *ended) {
 	}
 	h.meter.Connect(Kind, resources.ConnectOK)
 	s := h.newSession(conn, l)
-	if err := s.subscribe(); err != nil {
+	if err := s.begin(); err != nil {
 		why := s.why(err)
 		s.close()
 		return nil, why
 	}
 	s.show(cluster.Condition{State: resources.StateConnected})
-	s.logged().Info("connected")
+	s.logged().Info("connected", "resumed", s.resumed)
 	s.setAlarms()
+	h.live.Store(s)
 	return s, nil
 }
 
 // dial connects, shakes hands and checks what was agreed. A link is to be released even when it fails.
 func (h *hold) dial() (*websocket.Conn, *link, *ended) {
-	header, err := h.spec.header(h.claim.Epoch)
+	address, why := h.address()
+	if why != nil {
+		return nil, nil, why
+	}
+	header, err := h.header()
 	if err != nil {
 		return nil, nil, failedDial(err)
 	}
 	var l *link
-	dialer, err := h.dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := h.guard.Dialer().DialContext(ctx, network, addr)
+	dialer, err := h.dialer(address, func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := h.guard.Connect(ctx, h.spec.Network, network, addr)
 		if err != nil {
 			return nil, err
 		}
@@ -81,10 +92,13 @@ func (h *hold) dial() (*websocket.Conn, *link, *ended) {
 	if err != nil {
 		return nil, nil, failedDial(err)
 	}
-	conn, resp, err := dialer.DialContext(h.ctx, h.spec.URL, header)
+	conn, resp, err := dialer.DialContext(h.ctx, address, header)
 	switch {
 	case errors.Is(err, websocket.ErrBadHandshake):
-		return nil, l, refusedDial(resp)
+		if resp.StatusCode == http.StatusUnauthorized {
+			h.refused(header)
+		}
+		return nil, l, refusedDial("connect", resp.StatusCode, resp.Header)
 	case isTimeout(err):
 		why := end(paceBackoff, "connect: no answer within %s (handshake_timeout)", time.Duration(h.spec.HandshakeTimeout))
 		why.result = resources.ConnectFailed
@@ -93,16 +107,14 @@ func (h *hold) dial() (*websocket.Conn, *link, *ended) {
 		return nil, l, failedDial(err)
 	}
 	if got := conn.Subprotocol(); len(h.spec.Subprotocols) > 0 && !slices.Contains(h.spec.Subprotocols, got) {
-		why := end(paceMax, "connect: the server speaks none of the subprotocols (it answered %q)", got)
-		why.result = resources.ConnectRejected
-		return nil, l, why
+		return nil, l, rejected(paceMax, "connect: the server speaks none of the subprotocols (it answered %q)", got)
 	}
 	l.opened(conn)
 	return conn, l, nil
 }
 
 // dialer has the settings of the spec and makes its TCP connections with connect.
-func (h *hold) dialer(connect func(ctx context.Context, network, addr string) (net.Conn, error)) (*websocket.Dialer, error) {
+func (h *hold) dialer(address string, connect func(ctx context.Context, network, addr string) (net.Conn, error)) (*websocket.Dialer, error) {
 	d := &websocket.Dialer{
 		NetDialContext:    connect,
 		HandshakeTimeout:  time.Duration(h.spec.HandshakeTimeout),
@@ -113,7 +125,7 @@ func (h *hold) dialer(connect func(ctx context.Context, network, addr string) (n
 		EnableCompression: h.spec.Compression,
 	}
 	var err error
-	if strings.HasPrefix(h.spec.URL, "wss:") {
+	if strings.HasPrefix(address, "wss:") {
 		d.TLSClientConfig, err = h.spec.TLS.Config()
 	}
 	return d, err
@@ -131,31 +143,6 @@ func failedDial(err error) *ended {
 	why.result = resources.ConnectFailed
 	if resources.IsBlocked(err) {
 		why.pace, why.result = paceMax, resources.ConnectBlocked
-	}
-	return why
-}
-
-// refusedDial is an answer other than the one asked for.
-func refusedDial(resp *http.Response) *ended {
-	var why *ended
-	switch resp.StatusCode {
-	case http.StatusSwitchingProtocols:
-		why = end(paceMax, "connect: the server answered 101, but not as a websocket does "+
-			"(Upgrade, Connection or Sec-WebSocket-Accept is wrong)")
-		why.result = resources.ConnectRejected
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-		why = end(paceAuth, "connect: the server answered %s; see url and headers", resp.Status)
-		why.state, why.result = resources.StateAuthFailed, resources.ConnectAuth
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		why = end(paceBackoff, "connect: the server answered %s", resp.Status)
-		why.atLeast, why.result = resources.RetryAfter(resp.Header, time.Now(), time.Hour), resources.ConnectThrottled
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		why = end(paceMax, "connect: the server answered %s, to %s; put the final address into url",
-			resp.Status, resources.RedactURL(resp.Header.Get("Location")))
-		why.result = resources.ConnectRejected
-	default:
-		why = end(paceBackoff, "connect: the server answered %s", resp.Status)
-		why.result = resources.ConnectRejected
 	}
 	return why
 }

@@ -70,7 +70,7 @@ func TestMessagePings(t *testing.T) {
 			}
 		}
 	})
-	h := start(t, url, `, "ping": {"type": "message", "message": "ping", "pong": "pong", "interval": "100ms", "timeout": "100ms"}`)
+	h := start(t, url, `, "ping": {"type": "message", "message": "ping", "pong": "pong", "interval": "100ms", "timeout": "1s"}`)
 	if got := h.event()["data"]; got != "data" {
 		t.Errorf("got %v", got)
 	}

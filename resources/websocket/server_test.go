@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/drm-cluster/drm/resources"
 	"github.com/drm-cluster/drm/resources/post"
 	"github.com/drm-cluster/drm/sink"
+	"github.com/drm-cluster/drm/state"
 )
 
 // patience is how long a test waits for what must happen.
@@ -80,6 +82,7 @@ func readUntilClosed(conn *websocket.Conn) error {
 // held is a resource that a test runs.
 type held struct {
 	t          *testing.T
+	runner     *Runner
 	stop       context.CancelCauseFunc
 	conditions chan cluster.Condition
 	lines      chan map[string]any // what came out of standard output
@@ -94,6 +97,7 @@ type counts struct {
 	connects    map[string]int
 	dropped     map[string]int
 	received    int
+	gaps        []time.Duration
 }
 
 func (c *counts) meter() resources.Meter {
@@ -101,6 +105,11 @@ func (c *counts) meter() resources.Meter {
 		Connections: func(_, state string, n int) { c.add(c.connections, state, n) },
 		Connects:    func(_, result string) { c.add(c.connects, result, 1) },
 		Dropped:     func(_, reason string, n int) { c.add(c.dropped, reason, n) },
+		Missed: func(_ string, length time.Duration) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.gaps = append(c.gaps, length)
+		},
 		Received: func(string) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -113,6 +122,13 @@ func (c *counts) add(to map[string]int, key string, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	to[key] += n
+}
+
+// messages returns how many came in.
+func (c *counts) messages() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.received
 }
 
 func (c *counts) of(from map[string]int, key string) int {
@@ -138,6 +154,21 @@ func start(t *testing.T, url, fields string) *held {
 // startWith lets a test give its own standard output and wrap the context.
 func startWith(t *testing.T, url, fields string, stdout write, wrap func(context.Context) context.Context) *held {
 	t.Helper()
+	return launch(t, setup{url: url, fields: fields, stdout: stdout, wrap: wrap})
+}
+
+// setup is how a test runs a resource.
+type setup struct {
+	url, fields string // no url: fields has all
+	stdout      write
+	wrap        func(context.Context) context.Context
+	book        *state.Book
+	claim       cluster.Claim // what is to differ
+}
+
+// launch runs a resource until the test ends.
+func launch(t *testing.T, s setup) *held {
+	t.Helper()
 	h := &held{
 		t:          t,
 		conditions: make(chan cluster.Condition, 10_000),
@@ -145,27 +176,29 @@ func startWith(t *testing.T, url, fields string, stdout write, wrap func(context
 		result:     make(chan error, 1),
 		count:      &counts{connections: map[string]int{}, connects: map[string]int{}, dropped: map[string]int{}},
 	}
-	if stdout == nil {
-		stdout = h.line
+	if s.stdout == nil {
+		s.stdout = h.line
 	}
 	guard := &resources.Guard{AllowLoopback: true}
-	sinks := sink.NewSet(sink.Options{Stdout: stdout, Clients: post.NewClients(guard)})
-	runner := New(Options{Sinks: sinks, Guard: guard, Meter: h.count.meter()})
-	spec := json.RawMessage(`{"url": "` + url + `"` + fields + `}`)
-	if err := runner.Check(spec); err != nil {
+	sinks := sink.NewSet(sink.Options{Stdout: s.stdout, Clients: post.NewClients(guard)})
+	h.runner = New(Options{Sinks: sinks, Book: s.book, Guard: guard, Meter: h.count.meter()})
+	spec := json.RawMessage(`{"url": "` + s.url + `"` + s.fields + `}`)
+	if s.url == "" {
+		spec = json.RawMessage(s.fields)
+	}
+	if err := h.runner.Check(spec); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancelCause(t.Context())
 	h.stop = stop
-	if wrap != nil {
-		ctx = wrap(ctx)
+	if s.wrap != nil {
+		ctx = s.wrap(ctx)
 	}
-	go func() {
-		h.result <- runner.Run(ctx, cluster.Claim{
-			Key: cluster.Key{Kind: Kind, ID: "feed"}, Spec: spec, Epoch: 77, Node: "n1",
-			Report: func(c cluster.Condition) { h.conditions <- c },
-		})
-	}()
+	claim := s.claim
+	claim.Key, claim.Spec, claim.Node, claim.Held = cluster.Key{Kind: Kind, ID: "feed"}, spec, cmp.Or(claim.Node, "n1"), t.Context()
+	claim.Epoch = cmp.Or(claim.Epoch, 77)
+	claim.Report = func(c cluster.Condition) { h.conditions <- c }
+	go func() { h.result <- h.runner.Run(ctx, claim) }()
 	t.Cleanup(func() {
 		stop(nil)
 		select {

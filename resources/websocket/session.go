@@ -3,6 +3,8 @@ package websocket
 import (
 	"errors"
 	"io"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -16,16 +18,22 @@ import (
 // other side has read nothing for long.
 const controlTimeout = time.Second
 
-// session is one open connection. The goroutine of Run reads; alarms ping and renew.
+// session is one open connection. The goroutine of Run reads, answers and does what messages ask for; alarms ping and renew; and whoever
+// sends by Runner.Send writes.
 type session struct {
 	*hold
-	link  *link
-	conn  *websocket.Conn
-	since time.Time // when it was opened
-	heard time.Time // when the last part of a message came in
+	link    *link
+	conn    *websocket.Conn
+	since   time.Time // when it was opened
+	heard   time.Time // when the last part of a message came in
+	until   time.Time // by when the handshake's step has to be over; zero after it
+	resumed bool      // it began with what was captured
+	doubted bool      // that an expression fails was said
 
 	alarms []*alarm
 	cause  atomic.Pointer[ended] // why an alarm ended it
+
+	writing sync.Mutex // messages; control frames go in between
 }
 
 func (h *hold) newSession(conn *websocket.Conn, l *link) *session {
@@ -50,6 +58,7 @@ func (s *session) setAlarms() {
 
 // close ends the connection and everything that was started for it.
 func (s *session) close() {
+	s.live.CompareAndSwap(s, nil)
 	_ = s.link.Close() // first, so that an alarm that writes ends; it may have been closed before
 	for _, a := range s.alarms {
 		a.stop()
@@ -66,45 +75,58 @@ func (s *session) serve() error {
 	return err
 }
 
-// subscribe sends the messages that the spec says, in order. Nothing else writes messages meanwhile.
-func (s *session) subscribe() error {
-	for _, text := range s.spec.Subscribe {
-		if err := s.send(text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *session) send(text string) error {
+// write writes one message.
+func (s *session) write(kind int, data []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	_ = s.conn.SetWriteDeadline(time.Now().Add(time.Duration(s.spec.WriteTimeout))) // never fails
-	return s.conn.WriteMessage(websocket.TextMessage, []byte(text))
+	return s.conn.WriteMessage(kind, data)
 }
 
-// next reads one message and passes it on.
+// received is one message of the other side.
+type received struct {
+	data []byte
+	text bool
+}
+
+// next reads one message and does all that it brings with it.
 func (s *session) next() error {
-	kind, reader, err := s.conn.NextReader()
+	m, err := s.read()
 	if err != nil {
 		return err
 	}
-	data, err := s.readAll(reader)
-	if err != nil {
-		return err
-	}
-	text := kind == websocket.TextMessage
-	if text && s.spec.Ping.Pong != "" && string(data) == s.spec.Ping.Pong {
-		return s.touch()
-	}
-	s.meter.Receive(Kind)
-	if text && s.spec.ValidateUTF8 && !utf8.Valid(data) {
-		s.meter.Drop(Kind, resources.DropInvalidUTF8, 1)
-		s.hangUp(websocket.CloseInvalidFramePayloadData)
-		return end(paceMax, "received a text message that is not valid UTF-8; set validate_utf8 to false to take it")
-	}
-	if err := s.buffer.push(s.ctx, s.message(data, !text)); err != nil {
+	if err := s.take(m, false); err != nil {
 		return err
 	}
 	return s.touch() // again: the buffer may have made us wait
+}
+
+// read returns the next message that is none of the answers to pings.
+func (s *session) read() (received, error) {
+	for {
+		kind, reader, err := s.conn.NextReader()
+		if err != nil {
+			return received{}, err
+		}
+		data, err := s.readAll(reader)
+		if err != nil {
+			return received{}, err
+		}
+		text := kind == websocket.TextMessage
+		if text && s.spec.Ping.Pong != "" && string(data) == s.spec.Ping.Pong {
+			if err := s.touch(); err != nil {
+				return received{}, err
+			}
+			continue
+		}
+		s.meter.Receive(Kind)
+		if text && s.spec.ValidateUTF8 && !utf8.Valid(data) {
+			s.meter.Drop(Kind, resources.DropInvalidUTF8, 1)
+			s.hangUp(websocket.CloseInvalidFramePayloadData)
+			return received{}, end(paceMax, "received a text message that is not valid UTF-8; set validate_utf8 to false to take it")
+		}
+		return received{data, text}, nil
+	}
 }
 
 // readAll reads one message of a bounded size. The library's own limit counts bytes on the wire only: a few
@@ -148,11 +170,11 @@ func (s *session) pinged(payload string) error {
 
 // touch moves the time by which the next frame has to come: something was heard just now.
 func (s *session) touch() error {
-	var until time.Time
-	if s.spec.Ping.Type != pingNone {
+	until := s.until
+	if until.IsZero() && s.spec.Ping.Type != pingNone {
 		until = time.Now().Add(time.Duration(s.spec.Ping.Interval + s.spec.Ping.Timeout))
 	}
-	if idle := time.Duration(s.spec.IdleTimeout); idle > 0 {
+	if idle := time.Duration(s.spec.IdleTimeout); idle > 0 && s.until.IsZero() {
 		if quiet := s.heard.Add(idle); until.IsZero() || quiet.Before(until) {
 			until = quiet
 		}
@@ -170,7 +192,7 @@ func (s *session) untilPing() time.Duration {
 func (s *session) ping() time.Duration {
 	var err error
 	if s.spec.Ping.Type == pingMessage {
-		err = s.send(s.spec.Ping.Message)
+		err = s.pingMessage()
 	} else {
 		err = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(time.Duration(s.spec.WriteTimeout)))
 	}
@@ -179,6 +201,18 @@ func (s *session) ping() time.Duration {
 		return 0
 	}
 	return s.untilPing()
+}
+
+// pingMessage sends the text that is a ping. It counts as a message, and waits for none: it is asked for in time.
+func (s *session) pingMessage() error {
+	text, err := s.spec.Ping.Message.fill(terms{Resume: s.memory.values()}, s.spec.Secrets)
+	if err != nil {
+		return err
+	}
+	if s.pace != nil {
+		s.pace.Reserve()
+	}
+	return s.write(websocket.TextMessage, []byte(text))
 }
 
 // renew ends the connection before the other side does; the next one follows at once.
@@ -211,6 +245,9 @@ func (s *session) why(err error) *ended {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &closed):
+		if slices.Contains(s.spec.CloseCodes.NoResume, closed.Code) {
+			s.memory.forget()
+		}
 		return end(s.spec.pace(closed.Code), "closed by the server with code %d %q", closed.Code, closed.Text)
 	case errors.Is(err, websocket.ErrReadLimit):
 		s.meter.Drop(Kind, resources.DropTooBig, 1)

@@ -1,16 +1,11 @@
 package websocket
 
 import (
-	"fmt"
-	"net"
-	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/post"
 	"github.com/drm-cluster/drm/sink"
 )
 
@@ -29,17 +24,38 @@ const (
 	fullDisconnect = "disconnect"  // hang up and connect again later
 )
 
-// spec is what a websocket resource says. Fields left out have the values of defaults.
+// What a message of the other side may have done.
+const (
+	doReconnect   = "reconnect"
+	doResubscribe = "resubscribe"
+	doNewSession  = "new_session" // connect again, and resume nothing
+	doFatal       = "fatal"       // not again until the spec changes
+)
+
+// spec is what a websocket resource says. Fields left out have the values of defaults. What few use is behind pointers, for there may be
+// ten thousands of specs in memory.
 type spec struct {
 	cluster.Shared
 
-	URL          string            `json:"url"`
-	Headers      resources.Headers `json:"headers"`
-	Subprotocols []string          `json:"subprotocols"`
-	TLS          resources.TLS     `json:"tls"`
-	Subscribe    []string          `json:"subscribe"` // text messages, sent in order after connecting
-	Sink         sink.Spec         `json:"sink"`
-	Binary       string            `json:"binary" oneof:"base64"` // how binary messages are put into an event
+	URL          string                      `json:"url"`
+	URLFrom      *urlFrom                    `json:"url_from"`
+	Headers      resources.Headers           `json:"headers"`
+	Subprotocols []string                    `json:"subprotocols"`
+	Auth         post.Auth                   `json:"auth"`
+	TLS          resources.TLS               `json:"tls"`
+	Network      resources.Network           `json:"network"`
+	Secrets      map[string]resources.Secret `json:"secrets"` // for ${secret:name} in what is sent
+
+	Handshake []step         `json:"handshake"`
+	Subscribe []template     `json:"subscribe"` // sent in order after the handshake
+	Resume    *resumeSpec    `json:"resume"`
+	Reply     *replySpec     `json:"reply"`
+	Control   []controlSpec  `json:"control"`
+	SendRate  resources.Rate `json:"send_rate"` // of messages, all of them together
+	EmitGaps  bool           `json:"emit_gaps"`
+
+	Sink   sink.Spec `json:"sink"`
+	Binary string    `json:"binary" oneof:"base64"` // how binary messages are put into an event
 
 	HandshakeTimeout cluster.Duration `json:"handshake_timeout" min:"100ms" max:"5m"` // from the name look-up to the answer
 	WriteTimeout     cluster.Duration `json:"write_timeout" min:"100ms" max:"5m"`
@@ -60,17 +76,63 @@ type spec struct {
 	CloseOnHandover int        `json:"close_on_handover" min:"1000" max:"4999"`
 }
 
+type (
+	condition = resources.Expression[terms, bool]
+	value     = resources.Expression[terms, any]
+)
+
+// urlFrom says how to ask for the url of each connection.
+type urlFrom struct {
+	post.Endpoint
+
+	Method  string                                 `json:"method" oneof:"GET POST"`
+	Body    template                               `json:"body"` // of a POST
+	Extract resources.Expression[answerTerms, any] `json:"extract"`
+	Timeout cluster.Duration                       `json:"timeout" min:"100ms" max:"5m"`
+}
+
+// step is one step of the handshake: something to wait for, or to send.
+type step struct {
+	Expect  condition        `json:"expect"`
+	Timeout cluster.Duration `json:"timeout" min:"100ms" max:"10m"`
+	Fatal   condition        `json:"fatal"` // instead of what was expected: not again until the spec changes
+	Send    template         `json:"send"`
+}
+
+// resumeSpec says how to go on where a connection ended, here or on another node.
+type resumeSpec struct {
+	Capture      map[string]value `json:"capture"`
+	Send         template         `json:"send"` // instead of subscribe
+	URL          template         `json:"url"`
+	MaxAge       cluster.Duration `json:"max_age" min:"1s" max:"8760h"`
+	PersistEvery cluster.Duration `json:"persist_every" min:"100ms" max:"1h"`
+}
+
+// replySpec says what to answer to which messages.
+type replySpec struct {
+	When condition `json:"when"`
+	Send template  `json:"send"`
+}
+
+// controlSpec says what to do because of which messages.
+type controlSpec struct {
+	When condition `json:"when"`
+	Do   string    `json:"do" oneof:"reconnect resubscribe new_session fatal"`
+}
+
 type pingSpec struct {
 	Type     string           `json:"type" oneof:"control message none"`
 	Interval cluster.Duration `json:"interval" min:"100ms" max:"24h"`
 	Timeout  cluster.Duration `json:"timeout" min:"100ms" max:"24h"`
-	Message  string           `json:"message"` // of type message
+	Message  template         `json:"message"` // of type message
 	Pong     string           `json:"pong"`    // the text that answers it; it doesn't go to the sink
 }
 
 type reconnectSpec struct {
 	Initial       cluster.Duration `json:"initial" min:"100ms" max:"1h"`
 	Max           cluster.Duration `json:"max" min:"100ms" max:"24h"`
+	Multiplier    float64          `json:"multiplier"`
+	Jitter        string           `json:"jitter" oneof:"full equal none"`
 	StableAfter   cluster.Duration `json:"stable_after" min:"1s" max:"24h"`
 	OnAuthFailure cluster.Duration `json:"on_auth_failure" min:"1s" max:"24h"`
 }
@@ -83,14 +145,16 @@ type bufferSpec struct {
 
 // closeCodes say how to take some close codes of the other side; see spec.pace for the rest.
 type closeCodes struct {
-	Fatal []int `json:"fatal"` // don't connect again until the spec changes
-	Slow  []int `json:"slow"`  // wait 5 to 30 s
+	Fatal    []int `json:"fatal"`     // don't connect again until the spec changes
+	NoResume []int `json:"no_resume"` // what was captured is void
+	Slow     []int `json:"slow"`      // wait 5 to 30 s
 }
 
 func defaults() spec {
 	second := func(n int) cluster.Duration { return cluster.Duration(time.Duration(n) * time.Second) }
 	return spec{
 		Binary:              "base64",
+		EmitGaps:            true,
 		HandshakeTimeout:    second(10),
 		WriteTimeout:        second(10),
 		MaxMessageSize:      1 << 20,
@@ -98,7 +162,7 @@ func defaults() spec {
 		ValidateUTF8:        true,
 		Ping:                pingSpec{Type: pingControl, Interval: second(20), Timeout: second(20)},
 		Reconnect: reconnectSpec{
-			Initial: second(1), Max: second(60), StableAfter: second(60), OnAuthFailure: second(300),
+			Initial: second(1), Max: second(60), Multiplier: 2, Jitter: resources.JitterFull, StableAfter: second(60), OnAuthFailure: second(300),
 		},
 		ConnectLimit:    resources.DefaultConnectLimit(),
 		Buffer:          bufferSpec{MaxMessages: 1024, MaxBytes: 4 << 20, OnFull: fullBlock},
@@ -107,88 +171,23 @@ func defaults() spec {
 	}
 }
 
-// readSpec reads a spec strictly.
-func readSpec(raw []byte) (*spec, error) {
-	s := defaults()
-	if err := resources.Decode(raw, &s); err != nil {
-		return nil, err
-	}
-	if err := resources.CheckURL("url", s.URL, "ws", "wss"); err != nil {
-		return nil, err
-	}
-	err := s.Headers.Check("Upgrade", "Connection", "Sec-Websocket-Key", "Sec-Websocket-Version",
-		"Sec-Websocket-Extensions", "Sec-Websocket-Protocol", resources.FenceHeader)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.TLS.Check(); err != nil {
-		return nil, err
-	}
-	return &s, s.check()
+// UnmarshalJSON reads the field with its defaults.
+func (u *urlFrom) UnmarshalJSON(b []byte) error {
+	type fields urlFrom
+	u.Method, u.Timeout = "POST", cluster.Duration(10*time.Second)
+	return resources.Decode(b, (*fields)(u))
 }
 
-// check says which fields don't fit together.
-func (s *spec) check() error {
-	limit := s.limit()
-	switch {
-	case s.Ping.Type == pingMessage && s.Ping.Message == "":
-		return resources.Wrong("ping.message", `is missing; a ping of type "message" needs one`)
-	case s.Ping.Type != pingMessage && s.Ping.Message+s.Ping.Pong != "":
-		return resources.Wrong("ping", fmt.Sprintf("has a message or pong, which type %q does not use", s.Ping.Type))
-	case s.Ping.Type == pingNone && s.IdleTimeout == 0:
-		return resources.Wrong("ping.type", `is "none" and idle_timeout is 0: `+
-			"a dead connection would never be noticed; set one of them")
-	case s.Reconnect.Initial > s.Reconnect.Max:
-		return resources.Wrong("reconnect.initial", "is above reconnect.max")
-	case int64(s.Buffer.MaxBytes) < limit:
-		return resources.Wrong("buffer.max_bytes",
-			fmt.Sprintf("has no room for one message of %d bytes; raise it, or lower max_message_size", limit))
-	case s.CloseOnHandover > 1001 && s.CloseOnHandover < 3000:
-		return resources.Wrong("close_on_handover", "must be 1000, 1001 or from 3000 to 4999")
-	}
-	for _, code := range slices.Concat(s.CloseCodes.Fatal, s.CloseCodes.Slow) {
-		if code < 1000 || code > 4999 {
-			return resources.Wrong("close_codes", fmt.Sprintf("has %d; they go from 1000 to 4999", code))
-		}
-	}
-	for _, name := range s.Subprotocols {
-		if (resources.Headers{name: resources.Secret{}}).Check() != nil {
-			return resources.Wrong("subprotocols", fmt.Sprintf("has %q; use letters, digits, dots and dashes", name))
-		}
-	}
-	return nil
+// UnmarshalJSON reads the field with its defaults.
+func (s *step) UnmarshalJSON(b []byte) error {
+	type fields step
+	s.Timeout = cluster.Duration(10 * time.Second)
+	return resources.Decode(b, (*fields)(s))
 }
 
-// limit is the most bytes of one message that are handed on.
-func (s *spec) limit() int64 {
-	if s.Compression {
-		return int64(s.MaxDecompressedSize)
-	}
-	return int64(s.MaxMessageSize)
-}
-
-// group names those that a connect_limit is shared with.
-func (s *spec) group() string {
-	if s.ConnectLimit.Group != "" {
-		return s.ConnectLimit.Group
-	}
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		return s.URL // it was checked: this can't be
-	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"ws": "80", "wss": "443"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
-
-// header reads the secrets and adds the epoch.
-func (s *spec) header(epoch int64) (http.Header, error) {
-	header, err := s.Headers.Read()
-	if err != nil {
-		return nil, err
-	}
-	header.Set(resources.FenceHeader, strconv.FormatInt(epoch, 10))
-	return header, nil
+// UnmarshalJSON reads the field with its defaults.
+func (r *resumeSpec) UnmarshalJSON(b []byte) error {
+	type fields resumeSpec
+	r.MaxAge, r.PersistEvery = cluster.Duration(time.Minute), cluster.Duration(time.Second)
+	return resources.Decode(b, (*fields)(r))
 }

@@ -1,11 +1,11 @@
 // Package websocket is the kind of resource that keeps a websocket open to somebody else's server and hands what it
 // receives to a sink.
 //
-//	turn ──▶ dial ──▶ subscribe ──▶ read … ──▶ closed, silent, too big … ──▶ wait (jitter) ──▶ turn
-//	          │ refused                │ message                                   ▲
-//	          └────────────────────────┼───────────────────────────────────────────┘
-//	                                   ▼
-//	                                buffer ──▶ sink
+//	turn ──▶ dial ──▶ handshake ──▶ subscribe ──▶ read … ──▶ closed, silent, too big … ──▶ wait (jitter) ──▶ turn
+//	          │ refused              or resume     │ message                                   ▲
+//	          └────────────────────────────────────┼───────────────────────────────────────────┘
+//	                                               ▼
+//	                                 reply, control, buffer ──▶ sink
 //
 // It reports the states that package resources names: waiting, connecting, connected, sink_blocked, backing_off,
 // silent and auth_failed.
@@ -23,27 +23,35 @@
 //     An idle resource costs one goroutine, a read buffer of 256 bytes and a timer; write buffers are shared.
 //   - Delivery is at most once between server and buffer and at least once between buffer and sink. What is in the
 //     buffer when the context ends is dropped and counted.
+//   - With resume, another node goes on where this one ended: what it needs for that is kept in the store, under the epoch, as of the last
+//     message that the sink has. Where nothing is resumed, the sink is told from when to when something may have been missed.
 package websocket
 
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/post"
 	"github.com/drm-cluster/drm/sink"
+	"github.com/drm-cluster/drm/state"
 )
 
 // Kind is what resources of this package are called in keys.
 const Kind = "websocket"
 
-// Options say what the websockets of a node share. Sinks is required.
+// Options say what the websockets of a node share. Sinks is required, and so is Book if there are specs with resume.
 type Options struct {
 	Sinks   *sink.Set
+	Book    *state.Book
+	Clients *post.Clients      // nil: own ones, under Guard
 	Guard   *resources.Guard   // nil: the strictest
 	Budgets *resources.Budgets // nil: those of a node that is alone
 	Meter   resources.Meter
@@ -53,12 +61,17 @@ type Options struct {
 // Runner holds websockets. It implements cluster.Runner.
 type Runner struct {
 	sinks   *sink.Set
+	book    *state.Book
+	clients *post.Clients
 	guard   *resources.Guard
 	budgets *resources.Budgets
 	meter   resources.Meter
 	log     *slog.Logger
 
 	writeBuffers sync.Pool // of the library's making, shared by all connections
+
+	mu   sync.Mutex
+	held map[string]*hold // by id
 }
 
 // New returns a Runner.
@@ -72,7 +85,13 @@ func New(o Options) *Runner {
 	if o.Budgets == nil {
 		o.Budgets = resources.NewBudgets(func() int { return 1 }, o.Meter)
 	}
-	return &Runner{sinks: o.Sinks, guard: o.Guard, budgets: o.Budgets, meter: o.Meter, log: o.Log}
+	if o.Clients == nil {
+		o.Clients = post.NewClients(o.Guard)
+	}
+	return &Runner{
+		sinks: o.Sinks, book: o.Book, clients: o.Clients, guard: o.Guard, budgets: o.Budgets, meter: o.Meter, log: o.Log,
+		held: map[string]*hold{},
+	}
 }
 
 // Check implements cluster.Runner: it says what is wrong with a spec, without looking at files or the network.
@@ -91,15 +110,18 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 	if err != nil {
 		return cluster.Permanent(err)
 	}
-	defer h.end()
+	connected := false
+	defer func() { h.end(connected) }()
 	for {
 		why, worked := h.connect()
+		connected = worked > 0
 		if err := resources.Cause(ctx); err != nil {
 			return err
 		}
 		if why.pace == paceNever {
 			return cluster.Permanent(why)
 		}
+		connected = false
 		var delay time.Duration
 		resources.Apart(func() { delay = h.lost(why, worked) })
 		if err := resources.Wait(ctx, delay); err != nil {
@@ -117,6 +139,12 @@ type hold struct {
 	seq     uint64        // of the last message
 	buffer  buffer
 	backoff resources.Backoff
+	callers *callers       // nil: nobody is called before a connection
+	memory  *memory        // nil: nothing is resumed
+	pace    *rate.Limiter  // of messages that are sent; nil: none
+	gap     *resources.Gap // that the sink has not been told of; nil: none
+
+	live atomic.Pointer[session] // that messages can be sent on
 
 	mu      sync.Mutex        // protects what is shown
 	shows   cluster.Condition // of the connection
@@ -138,8 +166,16 @@ func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
 		backoff: resources.Backoff{
 			Initial:     time.Duration(spec.Reconnect.Initial),
 			Max:         time.Duration(spec.Reconnect.Max),
+			Multiplier:  spec.Reconnect.Multiplier,
+			Jitter:      spec.Reconnect.Jitter,
 			StableAfter: time.Duration(spec.Reconnect.StableAfter),
 		},
+		callers: r.newCallers(spec),
+		gap:     gapBefore(c),
+	}
+	h.memory = newMemory(spec.Resume, r.book, c, func(what string, err error) { h.logged().Warn(what, "err", err) })
+	if spec.SendRate != (resources.Rate{}) {
+		h.pace = rate.NewLimiter(rate.Limit(spec.SendRate.PerSecond()), 1)
 	}
 	if past := c.Past; past != nil && past.Attempts > 0 {
 		h.backoff.Failures = past.Attempts
@@ -150,6 +186,10 @@ func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
 	h.buffer.sink = r.sinks.Open(spec.Sink, h.sinkTrouble)
 	h.buffer.drop = func(reason string, n int) { r.meter.Drop(Kind, reason, n) }
 	h.buffer.blocked = h.sinkFull
+	if h.memory != nil {
+		h.buffer.sent = h.memory.sent
+	}
+	r.enter(h)
 	return h, nil
 }
 
@@ -161,9 +201,11 @@ func (h *hold) lost(why *ended, worked time.Duration) time.Duration {
 	return delay
 }
 
-// end joins what was started and takes the resource out of the figures.
-func (h *hold) end() {
+// end joins what was started and takes the resource out of the figures. connected tells that it was connected until now.
+func (h *hold) end(connected bool) {
+	h.leave(h)
 	h.buffer.join()
+	h.memory.close(connected)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.meter.Connection(Kind, h.shown, "")
@@ -173,7 +215,7 @@ func (h *hold) end() {
 // logged returns the logger with what tells the resources apart. It is made anew each time: kept, it would cost each
 // resource some hundred bytes.
 func (h *hold) logged() *slog.Logger {
-	return h.log.With("kind", Kind, "resource", h.claim.Key.ID, "epoch", h.claim.Epoch, "url", resources.RedactURL(h.spec.URL))
+	return h.log.With("kind", Kind, "resource", h.claim.Key.ID, "epoch", h.claim.Epoch, "url", resources.RedactURL(h.spec.home()))
 }
 
 // show reports how the connection is.
@@ -223,20 +265,4 @@ func (h *hold) tell() {
 	h.meter.Connection(Kind, h.shown, c.State)
 	h.shown = c.State
 	h.claim.Report(c)
-}
-
-// message wraps what was received.
-func (h *hold) message(data []byte, binary bool) sink.Message {
-	h.seq++
-	return sink.Message{
-		ID:     fmt.Sprintf("%d-%d", h.claim.Epoch, h.seq),
-		Source: "drm/" + h.claim.Key.String(),
-		Type:   "drm.websocket.message",
-		Time:   time.Now(),
-		Data:   data,
-		Binary: binary,
-		Epoch:  h.claim.Epoch,
-		Seq:    h.seq,
-		Node:   h.claim.Node,
-	}
 }
