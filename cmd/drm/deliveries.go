@@ -130,7 +130,7 @@ func (s *shownDeliveries) facts() [][]string {
 		rows = append(rows, []string{"trouble", why})
 	}
 	if len(s.Topics) > 0 {
-		rows = append(rows, []string{"log", fmt.Sprintf("taken up to %s; after that, of %s: %s", s.Cursor, strings.Join(s.Topics, ", "), howManyEvents(s.Backlog))})
+		rows = append(rows, []string{"log", fmt.Sprintf("taken up to %s; %s of %s after that", s.Cursor, howManyEvents(s.Backlog), strings.Join(s.Topics, ", "))})
 	}
 	var counts []string
 	for _, state := range webhook.States() {

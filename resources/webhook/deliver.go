@@ -177,7 +177,7 @@ func (h *hold) show() {
 	case l.pace.open():
 		c = cluster.Condition{State: stateFailing, Err: fmt.Errorf("deliver: %d attempts in a row were in vain: %s", l.pace.failures, l.trouble)}
 	case l.doubt > 0:
-		c = cluster.Condition{State: stateInDoubt, Err: fmt.Errorf("deliver: %d events may have reached the receiver; drm deliveries %s shows them, drm replay or drm drop decides",
+		c = cluster.Condition{State: stateInDoubt, Err: fmt.Errorf("deliver: %d in doubt: the receiver may have them; drm deliveries %s shows why, drm replay or drm drop decides",
 			l.doubt, h.claim.Key)}
 	}
 	shown := c.State
