@@ -14,6 +14,9 @@ func (e *GapError) Error() string {
 	return fmt.Sprintf("events from %s to %s were deleted or overwritten before they were read", e.From, e.To)
 }
 
+// Is makes it an ErrGap.
+func (e *GapError) Is(target error) bool { return target == ErrGap }
+
 // Feed gives the events of some topics. Of Next and Close one may be called at a time. Its fields are guarded by the Log's mutex.
 type Feed struct {
 	log    *Log

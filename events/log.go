@@ -25,6 +25,10 @@ const (
 var (
 	// ErrGone: the event was deleted or overwritten.
 	ErrGone = errors.New("the event is not in the log any more")
+	// ErrGap: events were lost before they were read. What comes after them can be read.
+	ErrGap = errors.New("events were lost before they were read")
+	// ErrAnother: the log was deleted and made anew. Its positions mean something else now, and what was not read of the old one is lost.
+	ErrAnother = errors.New("the log is another one than it was")
 	// ErrClosed: the Log's Run has ended, or the Feed was closed.
 	ErrClosed = errors.New("the log of events is closed")
 )

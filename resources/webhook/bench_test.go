@@ -21,7 +21,10 @@ func newBench(t *testing.T, change func(*spec)) *bench {
 	return b
 }
 
-func (b *bench) note(fate string, d *delivery) { b.fates[d.ref] = fate }
+func (b *bench) note(fate string, d *delivery) {
+	b.fates[d.ref] = fate
+	b.told(fate, d)
+}
 
 // begins returns the refs of what begins now, its intents on record.
 func (b *bench) begins() (refs []string) {

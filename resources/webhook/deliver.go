@@ -15,16 +15,18 @@ import (
 func (h *hold) send(d *delivery) {
 	h.group.Go(func() {
 		e, err := h.event(d)
-		if h.spec.Payload == payloadStandard && e.Time.IsZero() {
+		switch {
+		case errors.Is(err, events.ErrGone):
+			h.ended <- attempt{delivery: d, outcome: outcome{verdict: refused, word: wordAbort, err: err}}
+			return
+		case err != nil:
+			h.ended <- attempt{delivery: d, unread: err}
+			return
+		case h.spec.Payload == payloadStandard && e.Time.IsZero():
 			e.Time = d.first // its receivers expect a time
 		}
-		o := outcome{verdict: notSent, err: err}
-		if errors.Is(err, events.ErrGone) {
-			o = outcome{verdict: refused, word: wordAbort, err: err}
-		} else if err == nil {
-			o = h.sender.attempt(h.claim.Held, e, d.attempt, h.claim.Epoch)
-			h.meter.Attempt(o.result(), o.took)
-		}
+		o := h.sender.attempt(h.claim.Held, e, d.attempt, h.claim.Epoch)
+		h.meter.Attempt(o.result(), o.took)
 		h.ended <- attempt{delivery: d, outcome: o}
 	})
 }
@@ -34,8 +36,12 @@ func (h *hold) probe(d *delivery) {
 	h.group.Go(func() {
 		e, err := h.event(d)
 		known := unknown
-		if err == nil {
+		switch {
+		case err == nil:
 			known, err = h.sender.probe(h.claim.Held, e, h.claim.Epoch)
+		case !errors.Is(err, events.ErrGone):
+			h.ended <- attempt{delivery: d, unread: err}
+			return
 		}
 		h.ended <- attempt{delivery: d, probe: true, known: known, outcome: outcome{err: err}}
 	})
@@ -46,7 +52,7 @@ func (h *hold) event(d *delivery) (events.Event, error) {
 	if d.event != nil {
 		return *d.event, nil
 	}
-	e, err := h.log.Get(h.claim.Held, d.ref)
+	e, err := h.source.Get(h.ctx, d.ref)
 	if err != nil {
 		return e, fmt.Errorf("read event %s again: %w", d.ref, err)
 	}
@@ -59,6 +65,8 @@ func (h *hold) end(e attempt) {
 	switch {
 	case h.claim.Held.Err() != nil:
 		// Its outcome can't be written down: the next holder finds the intent.
+	case e.unread != nil:
+		h.lane.postpone(e.delivery, e.unread, now)
 	case e.probe:
 		h.lane.probed(e.delivery, e.known, e.outcome.err, now)
 	default:
@@ -106,42 +114,6 @@ func (o outcome) result() string {
 	return resources.Attempt3xx
 }
 
-// take takes in what was read from the log.
-func (h *hold) take(f fetched) error {
-	h.fetching = false
-	if h.lane.rewound {
-		return nil // it will be read again
-	}
-	gap := (*events.GapError)(nil)
-	switch {
-	case errors.As(f.err, &gap):
-		h.logged().Error("events were deleted from the log before they were delivered", "err", f.err)
-		h.meter.Gap()
-		return nil
-	case f.err != nil && resources.Cause(h.ctx) != nil:
-		return nil
-	case f.err != nil:
-		return fmt.Errorf("read events: %w", f.err)
-	}
-	now := time.Now()
-	for _, e := range f.events {
-		wanted, err := h.spec.wants(&e)
-		var key string
-		if err == nil && wanted && h.spec.Ordering == orderKey {
-			key, err = h.spec.orderOf(&e)
-		}
-		switch {
-		case err != nil:
-			h.lane.reject(e, err, now)
-		case wanted:
-			h.lane.take(e, key, now)
-		default:
-			h.lane.skip(e, now)
-		}
-	}
-	return nil
-}
-
 // ask does what operators ask; they are told when it is on record. What can't be done is logged.
 func (h *hold) ask() {
 	now := time.Now()
@@ -171,6 +143,8 @@ func (h *hold) show() {
 	switch l := h.lane; {
 	case h.refusal != nil:
 		c = cluster.Condition{State: stateFailing, Err: h.refusal}
+	case h.unread != nil:
+		c = cluster.Condition{State: stateFailing, Err: fmt.Errorf("read events: %w", h.unread)}
 	case l.off != nil:
 		c = cluster.Condition{State: stateDisabled, Err: fmt.Errorf("deliver: disabled since %s: %s; once that is mended, have it tried again: drm retry %s",
 			l.off.Since.UTC().Format(time.RFC3339), l.off.Reason, h.claim.Key)}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/drm-cluster/drm/cluster"
-	"github.com/drm-cluster/drm/events"
 	"github.com/drm-cluster/drm/resources"
 	"github.com/drm-cluster/drm/state"
 )
@@ -23,9 +22,12 @@ type hold struct {
 	lane   *lane
 	page   *state.Page
 
-	feed        *events.Feed
+	source      source
 	reading     context.Context
 	stopReading context.CancelFunc
+	unread      error // why the log can't be read for now
+	unreadAgain time.Time
+	patience    resources.Backoff
 
 	// What is done beside the lane comes back here. There is room for all that can be under way, so that nothing waits for a run that
 	// has ended.
@@ -40,6 +42,7 @@ type hold struct {
 	askedTo  int64       // the revision of the last of these
 	writing  bool        // a transaction is under way
 	awaiting []*delivery // to be sent when it is done
+	settling []string    // nothing more is to be written down of these when it is done
 	shown    string
 	doubt    int // these three were told to the meter
 	off      bool
@@ -52,26 +55,22 @@ type hold struct {
 	refusal error
 }
 
-// fetched is what reading the log came to.
-type fetched struct {
-	events []events.Event
-	err    error
-}
-
 // attempt is how an attempt, or a probe, ended.
 type attempt struct {
 	delivery *delivery
 	probe    bool
 	known    knowledge // by a probe
 	outcome  outcome
+	unread   error // why the event can't be read, so that nothing was sent
 }
 
 // run delivers until ctx ends. What was sent by then is waited for, as long as the webhook is held.
 func (h *hold) run() error {
 	defer h.count(0, false, "")
+	defer h.source.Close()
 	defer h.group.Wait()
 	h.begin()
-	defer h.endReading()
+	defer func() { h.stopReading() }()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	stop := h.ctx.Done()
@@ -118,7 +117,7 @@ func (h *hold) run() error {
 
 // advance begins what may be begun, and returns when to look again if nothing happens before.
 func (h *hold) advance(now time.Time) (wake time.Time) {
-	h.read()
+	h.read(now)
 	ok, wake := h.mayBegin(now)
 	var begun []*delivery
 	if ok {
@@ -131,42 +130,12 @@ func (h *hold) advance(now time.Time) (wake time.Time) {
 		}
 		h.begun = append(h.begun, d)
 	}
-	for _, at := range []time.Time{h.lane.lazily(), h.lane.expire(now)} {
+	for _, at := range []time.Time{h.lane.lazily(), h.lane.expire(now), h.unreadAgain} {
 		if wake.IsZero() || !at.IsZero() && at.Before(wake) {
 			wake = at
 		}
 	}
 	return wake
-}
-
-// read has the log read on, beside everything else, if there is room for more.
-func (h *hold) read() {
-	if h.lane.rewound && h.fetching {
-		h.stopReading() // it may wait for an event that is yet to come
-	} else if h.lane.rewound {
-		h.endReading()
-		h.begin()
-		h.lane.rewound = false
-	}
-	if h.fetching || !h.lane.hungry() {
-		return
-	}
-	h.fetching = true
-	h.group.Go(func() {
-		es, err := h.feed.Next(h.reading, 4*h.spec.Concurrency)
-		h.fetched <- fetched{es, err}
-	})
-}
-
-// begin opens the log where it is taken up to.
-func (h *hold) begin() {
-	h.feed = h.log.Subscribe(h.spec.Topics, h.lane.at)
-	h.reading, h.stopReading = context.WithCancel(h.ctx)
-}
-
-func (h *hold) endReading() {
-	h.stopReading()
-	h.feed.Close()
 }
 
 // retreat takes back what was not sent yet, so that the next holder sends it at once instead of finding it in doubt.
@@ -184,9 +153,10 @@ func (h *hold) write(now time.Time) {
 	}
 	r := h.lane.record(now)
 	if len(r.changes) == 0 && len(h.asked) == 0 {
+		h.settled(r.settled)
 		return
 	}
-	h.writing = true
+	h.writing, h.settling = true, r.settled
 	var asked []state.Ask
 	if r.cursor {
 		h.awaiting, h.begun = h.begun, nil
@@ -210,11 +180,12 @@ func (h *hold) write(now time.Time) {
 
 // wrote sends what is on record now.
 func (h *hold) wrote(err error) error {
-	awaiting := h.awaiting
-	h.writing, h.awaiting = false, nil
+	awaiting, settling := h.awaiting, h.settling
+	h.writing, h.awaiting, h.settling = false, nil, nil
 	if err != nil {
 		return fmt.Errorf("write down what is delivered: %w", err)
 	}
+	h.settled(settling)
 	now := time.Now()
 	for _, d := range awaiting {
 		if resources.Cause(h.ctx) != nil {

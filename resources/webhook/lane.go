@@ -14,6 +14,8 @@ const (
 	maxKept = 1000
 	// maxChanges is how many entries one transaction writes, beside the cursor.
 	maxChanges = 90
+	// unreadPause is how long an event waits that can't be read again for now.
+	unreadPause = time.Second
 	// skipsKept and skipPause bound how seldom it is written down that events were taken up which the filter didn't want.
 	skipsKept = 1000
 	skipPause = time.Second
@@ -60,6 +62,7 @@ type lane struct {
 	trouble string    // why the last one was
 
 	changes map[string][]state.Change // by ref; not yet written
+	settled []string                  // the refs of which nothing more is to be written down but that
 	stale   bool                      // the cursor on record is not what is so
 	skips   int                       // events taken up and not written down, since nothing came of them
 	skipped time.Time                 // when the first of them was
@@ -87,18 +90,41 @@ func (l *lane) hungry() bool {
 	return l.off == nil && len(l.queue) < l.spec.Concurrency && len(l.kept) < maxKept
 }
 
+// known tells whether an event was read before. A log gives it again when it was not told that it is settled.
+func (l *lane) known(e events.Event) bool {
+	through := l.at
+	if n := len(l.queue); n > 0 {
+		through = l.queue[n-1].through
+	}
+	if e.At.Compare(through) > 0 {
+		return false
+	}
+	ref := e.Ref()
+	queued := slices.ContainsFunc(l.queue, func(d *delivery) bool { return d.ref == ref })
+	if !queued && l.kept[ref] == nil && l.active[ref] == nil {
+		l.settled = append(l.settled, ref)
+	}
+	return true
+}
+
 // take puts an event into the queue. When the log is read again, it may be on its way already, or have been given up.
 func (l *lane) take(e events.Event, key string, now time.Time) {
 	ref := e.Ref()
 	if l.kept[ref] != nil || l.active[ref] != nil {
-		l.skip(e, now)
+		l.pass(e, now)
 		return
 	}
 	l.queue = append(l.queue, &delivery{ref: ref, event: &e, through: e.At, key: key, first: l.unbury(ref)})
 }
 
-// skip passes an event by.
+// skip passes an event by that is not to be delivered.
 func (l *lane) skip(e events.Event, now time.Time) {
+	l.settled = append(l.settled, e.Ref())
+	l.pass(e, now)
+}
+
+// pass takes the log up to an event, with the one before it if that is still in the queue.
+func (l *lane) pass(e events.Event, now time.Time) {
 	if n := len(l.queue); n > 0 {
 		l.queue[n-1].through = e.At
 		return
@@ -249,30 +275,4 @@ func (l *lane) erase(ref, dir string) {
 // idle tells whether nothing is under way and all that is known is on record.
 func (l *lane) idle() bool {
 	return len(l.active) == 0 && len(l.changes) == 0 && !l.stale && l.skips == 0
-}
-
-// dueHeap holds what is to be tried or asked about again, the earliest first, and of those due at once in the order of the log.
-type dueHeap []*delivery
-
-func (h dueHeap) Len() int { return len(h) }
-
-func (h dueHeap) Less(i, j int) bool {
-	if h[i].due.Equal(h[j].due) {
-		return h[i].ref < h[j].ref
-	}
-	return h[i].due.Before(h[j].due)
-}
-
-func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-
-// Push is for package heap.
-func (h *dueHeap) Push(x any) { *h = append(*h, x.(*delivery)) }
-
-// Pop is for package heap.
-func (h *dueHeap) Pop() any {
-	last := len(*h) - 1
-	d := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return d
 }

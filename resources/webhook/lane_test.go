@@ -10,7 +10,8 @@ import (
 //
 //   - begin not counted in the cursor's flight, takeover without leftovers, and inDoubt treated as notSent (sent again);
 //   - the cursor put before the entries of a transaction that has room for a part of them, and an entry forgotten by unput (lost);
-//   - unline called for a delivery that waits (order).
+//   - unline called for a delivery that waits (order);
+//   - settled noted by wait, or by known for what is in the queue (the log may forget it too early), and known looking at the cursor alone.
 func TestLaneKeepsItsPromises(t *testing.T) {
 	seeds := uint64(60)
 	if testing.Short() {

@@ -149,3 +149,8 @@ func (l *lane) rewind(after events.Position) error {
 	l.at, l.queue, l.stale, l.rewound = after, nil, true, true
 	return nil
 }
+
+// restart has another log read, from its beginning.
+func (l *lane) restart() {
+	l.at, l.queue, l.stale, l.rewound = events.Position{}, nil, true, true
+}

@@ -13,7 +13,8 @@ import (
 // record is what is to be written down in one transaction, and what may be done once it is.
 type record struct {
 	changes []state.Change
-	cursor  bool // it holds the cursor: what was begun before is on record
+	cursor  bool     // it holds the cursor: what was begun before is on record
+	settled []string // the refs of which nothing more is to be written down once it is
 }
 
 // record takes what is to be written down, as much as one transaction holds. The cursor comes last, with the last of the entries: it
@@ -21,7 +22,8 @@ type record struct {
 func (l *lane) record(now time.Time) (r record) {
 	lazy := l.skips >= skipsKept || l.skips > 0 && now.Sub(l.skipped) >= skipPause
 	if len(l.changes) == 0 && !l.stale && !lazy {
-		return record{}
+		r.settled, l.settled = l.settled, nil
+		return r
 	}
 	for ref, changes := range l.changes {
 		if len(r.changes)+len(changes) > maxChanges {
@@ -33,6 +35,7 @@ func (l *lane) record(now time.Time) (r record) {
 	r.cursor = true
 	r.changes = append(r.changes, state.Change{Name: cursorName, Value: encode(l.cursor())})
 	l.stale, l.skips = false, 0
+	r.settled, l.settled = l.settled, nil
 	return r
 }
 

@@ -143,6 +143,7 @@ func (l *lane) done(d *delivery, fate string, now time.Time) {
 }
 
 func (l *lane) depart(d *delivery, fate string, now time.Time) {
+	l.settled = append(l.settled, d.ref)
 	d.event = nil // whatever becomes of it is on record
 	l.unline(d, now)
 	l.tell(fate, d)
@@ -158,6 +159,19 @@ func (l *lane) withdraw(d *delivery, now time.Time) {
 	l.stale = true
 	d.due = now
 	l.put(d, waitingDir, entry{Since: now, Next: now, Reason: "the resource was let go before it was sent"})
+}
+
+// postpone takes back an attempt that was not made since the log can't be read for now. It counts for nothing: who reads a log that is
+// away must not give up on a receiver that isn't.
+func (l *lane) postpone(d *delivery, why error, now time.Time) {
+	delete(l.active, d.ref)
+	d.due = now.Add(unreadPause)
+	if d.dir != doubtDir {
+		d.attempt--
+		l.stale = true
+		l.put(d, waitingDir, entry{Since: now, Next: d.due, Reason: why.Error()})
+	}
+	l.rouse(d, now)
 }
 
 // disable has nothing sent from now on. What is not settled stays: in the log, or waiting.

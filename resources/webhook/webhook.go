@@ -88,6 +88,8 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 		Runner: r, ctx: ctx, claim: c, spec: s, page: page, sender: newSender(s, r.clients, r.agent, r.host),
 		fetched: make(chan fetched, 1), written: make(chan error, 1), ended: make(chan attempt, s.Concurrency),
 		leaves: make(chan leave, 1), allowed: s.Validate == validateNone,
+		source:   &topicLog{Log: r.log, names: s.Topics, key: c.Key},
+		patience: resources.Backoff{Initial: 100 * time.Millisecond, Max: 30 * time.Second},
 	}
 	h.lane = newLane(s, c.SpecRev, h.tell)
 	h.claim.Spec = nil
@@ -100,20 +102,11 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 		return err
 	}
 	if found.cursor == nil {
-		if h.lane.at, err = r.origin(c.Held, s, c.Key); err != nil {
+		if h.lane.at, err = h.source.Origin(c.Held, s.Start); err != nil {
 			return err
 		}
 		h.lane.stale = true
 	}
 	h.lane.takeover(found, time.Now())
 	return h.run()
-}
-
-// origin is where in the log a webhook begins that was never held: where it was created, so that nothing published after that is
-// missed, or before everything.
-func (r *Runner) origin(ctx context.Context, s *spec, k cluster.Key) (events.Position, error) {
-	if s.Start == startOldest {
-		return events.Position{}, nil
-	}
-	return r.log.Origin(ctx, k)
 }

@@ -24,8 +24,10 @@ type world struct {
 	log    []events.Event
 	ledger map[string][]byte
 	sent   map[string]*history
-	put    int64 // when the spec was
-	calm   bool  // from now on everything is delivered at the first attempt, and nobody ends
+	// forgotten are the refs that the log was told to be settled.
+	forgotten map[string]bool
+	put       int64 // when the spec was
+	calm      bool  // from now on everything is delivered at the first attempt, and nobody ends
 
 	lane   *lane
 	read   int         // how much of the log this holder has read
@@ -53,7 +55,7 @@ func newWorld(t testing.TB, seed uint64, change func(*spec)) *world {
 	change(&s)
 	w := &world{
 		t: t, rand: rand.New(rand.NewPCG(seed, 1)), spec: &s, now: time.Unix(1_700_000_000, 0),
-		ledger: map[string][]byte{}, sent: map[string]*history{},
+		ledger: map[string][]byte{}, sent: map[string]*history{}, forgotten: map[string]bool{},
 	}
 	for i := range 30 {
 		// Some share a revision, as those of one transaction do.
@@ -104,17 +106,6 @@ func (w *world) told(fate string, d *delivery) {
 	w.sent[d.ref].dropped = w.sent[d.ref].dropped || fate == resources.FateDropped
 }
 
-// wanted leaves out every fifth event, as a filter would.
-func wanted(e events.Event) bool { return e.At.Rev%5 != 0 }
-
-// keyOf gives events three keys.
-func (w *world) keyOf(ref string) string {
-	if w.spec.Ordering == orderKey {
-		return fmt.Sprint(int(ref[len(ref)-1]) % 3)
-	}
-	return ""
-}
-
 // step lets one thing happen.
 func (w *world) step() {
 	switch w.rand.IntN(8) {
@@ -144,18 +135,6 @@ func (w *world) step() {
 	}
 }
 
-func (w *world) feed() {
-	for n := 1 + w.rand.IntN(4); n > 0 && w.read < len(w.log) && w.lane.hungry(); n-- {
-		e := w.log[w.read]
-		w.read++
-		if wanted(e) {
-			w.lane.take(e, w.keyOf(e.Ref()), w.now)
-			continue
-		}
-		w.lane.skip(e, w.now)
-	}
-}
-
 // record writes down what is to be, unless the holder ends before it is done, or after it and before it knows.
 func (w *world) record() {
 	r := w.lane.record(w.now)
@@ -178,6 +157,7 @@ func (w *world) record() {
 		}
 		w.ledger[c.Name] = c.Value
 	}
+	w.mayForget(r.settled)
 	if !w.calm && w.rand.IntN(20) == 0 {
 		w.holdAgain()
 		return
