@@ -77,6 +77,14 @@ func (d *deliveries) meter(m *resources.Meter) {
 	}
 }
 
+// CollectBacklog registers how many events the webhooks held here have not come to, which is read at each scrape. Call it once; unread
+// may be called concurrently.
+func (m *Metrics) CollectBacklog(unread func() int) {
+	promauto.With(m.registry).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "drm_event_backlog", Help: "Events in the log that webhooks held here have not come to yet, each webhook counting its own.",
+	}, func() float64 { return float64(unread()) })
+}
+
 // Wrote tells of one write of what a holder keeps: what became of it, one of state.Results, and how long it took.
 func (m *Metrics) Wrote(result string, took time.Duration) {
 	m.work.deliveries.writes.WithLabelValues(known(result, state.Results())).Observe(took.Seconds())

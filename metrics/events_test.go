@@ -44,6 +44,7 @@ func everything(m *Metrics) {
 	}
 	meter.Send(resources.SinkHTTP, time.Second, false)
 	meter.Block(resources.BlockLoopback)
+	meter.Trim(resources.TrimMaxEvents, 2)
 	slog.New(m.CountLogs(slog.NewTextHandler(io.Discard, nil))).Error("disk full")
 }
 

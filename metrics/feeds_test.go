@@ -53,6 +53,7 @@ func TestMeter(t *testing.T) {
 	meter.Send(resources.SinkStdout, time.Second, true)
 	meter.Send(resources.SinkHTTP, 2*time.Second, false)
 	meter.Block(resources.BlockMetadata)
+	meter.Trim(resources.TrimMaxEvents, 7)
 	want(t, m, map[string]float64{
 		`drm_connections{kind="websocket",state="connected"}`:               1,
 		`drm_connections{kind="websocket",state="connecting"}`:              1,
@@ -69,6 +70,8 @@ func TestMeter(t *testing.T) {
 		`drm_sink_errors_total{sink="http"}`:                                1,
 		`drm_sink_errors_total{sink="stdout"}`:                              0,
 		`drm_egress_blocked_total{reason="metadata"}`:                       1,
+		`drm_events_trimmed_total{reason="max_events"}`:                     7,
+		`drm_events_trimmed_total{reason="passed"}`:                         0,
 	})
 }
 
@@ -103,6 +106,15 @@ func TestDeliveryMeter(t *testing.T) {
 		`drm_fence_rejected_total`:                                1,
 		`drm_state_write_duration_seconds_count{result="fenced"}`: 1,
 	})
+}
+
+// Seen to fail with the backlog read once.
+func TestBacklog(t *testing.T) {
+	m, backlog := New(Options{}), 7
+	m.CollectBacklog(func() int { return backlog })
+	want(t, m, map[string]float64{"drm_event_backlog": 7})
+	backlog = 3
+	want(t, m, map[string]float64{"drm_event_backlog": 3})
 }
 
 // What is counted is what is written, at whatever depth the logger was derived.

@@ -24,6 +24,7 @@ import (
 func fresh(stats cluster.Stats) *Metrics {
 	m := New(Options{Node: "a", Version: "v1.2.3", Revision: "abc", Kinds: []string{"websocket", "redis"}})
 	m.Collect(func() cluster.Stats { return stats })
+	m.CollectBacklog(func() int { return 0 })
 	return m
 }
 

@@ -158,6 +158,7 @@ func (w *worker) newLoop(kinds map[string]cluster.Runner, guard *guardWriter, li
 		return err
 	}
 	w.metrics.Collect(w.loop.Stats)
+	w.metrics.CollectBacklog(w.topics.Unread)
 	return nil
 }
 

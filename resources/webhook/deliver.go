@@ -15,6 +15,7 @@ import (
 func (h *hold) send(d *delivery) {
 	h.group.Go(func() {
 		e, err := h.event(d)
+		happened := e.Time
 		switch {
 		case errors.Is(err, events.ErrGone):
 			h.ended <- attempt{delivery: d, outcome: outcome{verdict: refused, word: wordAbort, err: err}}
@@ -27,7 +28,7 @@ func (h *hold) send(d *delivery) {
 		}
 		o := h.sender.attempt(h.claim.Held, e, d.attempt, h.claim.Epoch)
 		h.meter.Attempt(o.result(), o.took)
-		h.ended <- attempt{delivery: d, outcome: o}
+		h.ended <- attempt{delivery: d, outcome: o, happened: happened}
 	})
 }
 
@@ -70,8 +71,11 @@ func (h *hold) end(e attempt) {
 	case e.probe:
 		h.lane.probed(e.delivery, e.known, e.outcome.err, now)
 	default:
-		if v := e.delivery.event; v != nil && e.outcome.verdict == delivered && !v.Time.IsZero() {
-			h.meter.Lag(now.Sub(v.Time))
+		if e.outcome.verdict == delivered {
+			h.missed = nil
+			if !e.happened.IsZero() {
+				h.meter.Lag(now.Sub(e.happened))
+			}
 		}
 		h.lane.ended(e.delivery, e.outcome, now)
 	}
@@ -132,6 +136,7 @@ func (h *hold) ask() {
 const (
 	stateReady    = "ready"
 	stateFailing  = "failing"  // the receiver takes nothing for now
+	stateMissed   = "missed"   // events were deleted before they were delivered, and nothing has been delivered since
 	stateInDoubt  = "in_doubt" // somebody must say what to do with deliveries that may have reached the receiver
 	stateDisabled = "disabled" // nothing is sent until the spec is put again
 )
@@ -150,6 +155,8 @@ func (h *hold) show() {
 			l.off.Since.UTC().Format(time.RFC3339), l.off.Reason, h.claim.Key)}
 	case l.pace.open():
 		c = cluster.Condition{State: stateFailing, Err: fmt.Errorf("deliver: %d attempts in a row were in vain: %s", l.pace.failures, l.trouble)}
+	case h.missed != nil:
+		c = cluster.Condition{State: stateMissed, Err: h.missed}
 	case l.doubt > 0:
 		c = cluster.Condition{State: stateInDoubt, Err: fmt.Errorf("deliver: %d in doubt: the receiver may have them; drm deliveries %s shows why, drm replay or drm drop decides",
 			l.doubt, h.claim.Key)}

@@ -47,6 +47,7 @@ type hold struct {
 	doubt    int // these three were told to the meter
 	off      bool
 	breaker  string
+	missed   error // events that were deleted before they were delivered; until the next one is
 
 	leaves  chan leave
 	allowed bool // by the receiver
@@ -61,7 +62,8 @@ type attempt struct {
 	probe    bool
 	known    knowledge // by a probe
 	outcome  outcome
-	unread   error // why the event can't be read, so that nothing was sent
+	unread   error     // why the event can't be read, so that nothing was sent
+	happened time.Time // the event, as its publisher says; zero if nobody did
 }
 
 // run delivers until ctx ends. What was sent by then is waited for, as long as the webhook is held.

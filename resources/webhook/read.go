@@ -58,6 +58,7 @@ func (h *hold) take(f fetched) error {
 	case errors.Is(f.err, events.ErrGap), errors.Is(f.err, events.ErrAnother):
 		h.logged().Error("events are lost to this webhook", "err", f.err)
 		h.meter.Gap()
+		h.missed = fmt.Errorf("deliver: %w", f.err)
 		if errors.Is(f.err, events.ErrAnother) {
 			h.lane.restart()
 		}

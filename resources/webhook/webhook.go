@@ -92,6 +92,9 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 		patience: resources.Backoff{Initial: 100 * time.Millisecond, Max: 30 * time.Second},
 	}
 	h.lane = newLane(s, c.SpecRev, h.tell)
+	if c.Past != nil && c.Past.State == stateMissed {
+		h.missed = c.Past.Err
+	}
 	h.claim.Spec = nil
 	records, err := page.Load(c.Held)
 	if err != nil {
