@@ -109,8 +109,8 @@ func (h *hold) askAddress() (string, *ended) {
 	case !isText || to == "":
 		return "", rejected(paceBackoff, "ask url_from: extract finds no text in the answer; is it an error, or is url_from.extract wrong?")
 	}
-	if err := h.spec.checkURL("url", to); err != nil {
-		return "", rejected(paceBackoff, "ask url_from: what extract finds is no url to connect to: %w", err)
+	if err := h.spec.judge(to); err != nil {
+		return "", rejected(paceBackoff, "ask url_from: %w", err)
 	}
 	return to, nil
 }

@@ -121,12 +121,12 @@ func (m *memory) address(s *spec) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.checkURL("it", to); err != nil {
+	if err := s.judge(to); err != nil {
 		return "", err
 	}
 	secure := strings.HasPrefix(s.home(), "wss:") || strings.HasPrefix(s.home(), "https:")
 	if secure && !strings.HasPrefix(to, "wss:") {
-		return "", errors.New("it is not wss, as url is")
+		return "", errors.New("the url that the server gave is not wss, as url is")
 	}
 	return to, nil
 }

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -82,6 +83,15 @@ func (s *spec) checkURL(field, raw string) error {
 	_, port, err := net.SplitHostPort(hostOf(raw))
 	if n, convert := strconv.Atoi(port); err == nil && convert == nil && len(s.Network.Ports) > 0 && !slices.Contains(s.Network.Ports, n) {
 		return resources.Wrong(field, fmt.Sprintf("has port %s, which is not among network.ports %v; add it there", port, s.Network.Ports))
+	}
+	return nil
+}
+
+// judge says why a url that a server has given is none to connect to.
+func (s *spec) judge(raw string) error {
+	var wrong *resources.SpecError
+	if err := s.checkURL("url", raw); errors.As(err, &wrong) {
+		return errors.New("the url that the server gave " + wrong.Problem)
 	}
 	return nil
 }
