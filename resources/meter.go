@@ -79,12 +79,13 @@ const (
 	DropInvalidUTF8 = "invalid_utf8" // text that isn't
 	DropBufferFull  = "buffer_full"  // the spec says to drop when the sink is slow
 	DropRefused     = "refused"      // the sink can't take this very message, however often it is sent
+	DropExpression  = "expression"   // filter or transform fails on it
 	DropStopped     = "stopped"      // still in the buffer when the resource had to be let go
 )
 
 // DropReasons returns the reasons that a Meter hears of.
 func DropReasons() []string {
-	return []string{DropTooBig, DropInvalidUTF8, DropBufferFull, DropRefused, DropStopped}
+	return []string{DropTooBig, DropInvalidUTF8, DropBufferFull, DropRefused, DropExpression, DropStopped}
 }
 
 // The sinks.

@@ -28,6 +28,7 @@ type session struct {
 	heard   time.Time // when the last part of a message came in
 	until   time.Time // by when the handshake's step has to be over; zero after it
 	resumed bool      // it began with what was captured
+	listens bool      // messages are read for expressions
 	doubted bool      // that an expression fails was said
 
 	alarms []*alarm
@@ -38,7 +39,7 @@ type session struct {
 
 func (h *hold) newSession(conn *websocket.Conn, l *link) *session {
 	now := time.Now()
-	s := &session{hold: h, conn: conn, link: l, since: now, heard: now}
+	s := &session{hold: h, conn: conn, link: l, since: now, heard: now, listens: h.spec.listens()}
 	conn.SetReadLimit(int64(h.spec.MaxMessageSize))
 	conn.EnableWriteCompression(false) // what we send is small, and a compressor takes 1 MiB
 	conn.SetPingHandler(s.pinged)

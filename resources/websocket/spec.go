@@ -54,8 +54,11 @@ type spec struct {
 	SendRate  resources.Rate `json:"send_rate"` // of messages, all of them together
 	EmitGaps  bool           `json:"emit_gaps"`
 
-	Sink   sink.Spec `json:"sink"`
-	Binary string    `json:"binary" oneof:"base64"` // how binary messages are put into an event
+	Filter    condition `json:"filter"`
+	Transform value     `json:"transform"`
+	ID        value     `json:"id"` // of the event that a message becomes
+	Sink      sink.Spec `json:"sink"`
+	Binary    string    `json:"binary" oneof:"base64"` // how binary messages are put into an event
 
 	HandshakeTimeout cluster.Duration `json:"handshake_timeout" min:"100ms" max:"5m"` // from the name look-up to the answer
 	WriteTimeout     cluster.Duration `json:"write_timeout" min:"100ms" max:"5m"`

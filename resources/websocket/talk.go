@@ -8,7 +8,6 @@ import (
 
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
-	"github.com/drm-cluster/drm/sink"
 )
 
 // begin says and hears all that comes before a connection counts as made: the handshake, and subscriptions, or what resumes them. The sink
@@ -105,22 +104,26 @@ func (s *session) await(i int, step *step) error {
 	}
 }
 
-// take does what a message brings with it: it is captured from, handed to the sink unless it was consumed, answered, and obeyed.
+// take does what a message brings with it: it is handed to the sink unless it was consumed, captured from, answered, and obeyed.
 func (s *session) take(m received, consumed bool) error {
-	listens := s.memory != nil || s.spec.Reply != nil || len(s.spec.Control) > 0
-	if !listens && !consumed {
-		return s.pass(m)
+	var values terms
+	if s.listens {
+		values = terms{Msg: parse(m.data), Resume: s.memory.values()}
 	}
-	values := terms{Msg: parse(m.data)}
 	if !consumed {
-		if err := s.pass(m); err != nil {
+		if err := s.pass(m, values); err != nil {
 			return err
 		}
 	}
-	if s.memory.capture(values, s.seq) && s.resumed && s.gap != nil {
-		s.gap = nil // the server goes on where it was asked to
+	if !s.listens {
+		return nil
 	}
-	values.Resume = s.memory.values()
+	if s.memory.capture(values, s.seq) {
+		values.Resume = s.memory.values()
+		if s.resumed {
+			s.gap = nil // the server goes on where it was asked to
+		}
+	}
 	if r := s.spec.Reply; r != nil && s.holds("reply.when", r.When, values) {
 		if err := s.say(r.Send, values); err != nil {
 			return err
@@ -136,19 +139,21 @@ func (s *session) take(m received, consumed bool) error {
 	return nil
 }
 
-// pass hands a message to the sink.
-func (s *session) pass(m received) error {
-	return s.buffer.push(s.ctx, s.message(m.data, !m.text))
-}
-
 // holds tells whether a condition does. One that fails is about messages of another sort, most likely; it is said once for each connection.
 func (s *session) holds(field string, x condition, values terms) bool {
 	so, err := x.Eval(values)
-	if err != nil && !s.doubted {
-		s.doubted = true
-		s.logged().Warn("an expression failed, and counts as false; said once", "field", field, "err", err)
+	if err != nil {
+		s.doubt(field, err)
 	}
 	return so
+}
+
+// doubt says that an expression fails, once for each connection.
+func (s *session) doubt(field string, err error) {
+	if !s.doubted {
+		s.doubted = true
+		s.logged().Warn("an expression fails; no other is told of on this connection", "field", field, "err", err)
+	}
 }
 
 // obey does what a message asks for. An error ends the connection.
@@ -212,20 +217,4 @@ func (s *session) tellGap() error {
 	}
 	s.gap = nil
 	return nil
-}
-
-// message wraps what was received.
-func (h *hold) message(data []byte, binary bool) sink.Message {
-	h.seq++
-	return sink.Message{
-		ID:     fmt.Sprintf("%d-%d", h.claim.Epoch, h.seq),
-		Source: "drm/" + h.claim.Key.String(),
-		Type:   "drm.websocket.message",
-		Time:   time.Now(),
-		Data:   data,
-		Binary: binary,
-		Epoch:  h.claim.Epoch,
-		Seq:    h.seq,
-		Node:   h.claim.Node,
-	}
 }

@@ -223,3 +223,22 @@ func TestSendRate(t *testing.T) {
 		t.Errorf("four messages within %s, at 10/s", took)
 	}
 }
+
+// What goes to the sink is what filter wants, in the form of transform and under the id that id finds; a message on which one of them fails is
+// counted. Seen to fail with each of the three left out.
+func TestFilterTransformID(t *testing.T) {
+	url := accept(t, func(conn *websocket.Conn, _ *http.Request) {
+		say(conn, `{"n":1,"id":"a"}`, `{"n":5,"id":7}`, `"other"`, `{"n":6}`, `{"n":9,"id":"b","of":{"x":"t"}}`)
+		_ = readUntilClosed(conn)
+	})
+	h := start(t, url, `, "filter": "msg.n > 4", "transform": "msg.n == 9 ? msg.of.x : {'double': msg.n * 2}", "id": "msg.id"`)
+	for _, want := range []string{"7 map[double:10]", "b t"} {
+		e := h.event()
+		if got := fmt.Sprint(e["id"], " ", e["data"]); got != want {
+			t.Errorf("the sink got %s, want %s", got, want)
+		}
+	}
+	if n := h.count.of(h.count.dropped, resources.DropExpression); n != 2 {
+		t.Errorf("%d counted as dropped, want the one that is no object and the one without an id", n)
+	}
+}
