@@ -21,6 +21,8 @@ type work struct {
 	sending     *prometheus.HistogramVec
 	sinkErrors  *prometheus.CounterVec
 	blocked     *prometheus.CounterVec
+	polls       *prometheus.CounterVec
+	polling     prometheus.Histogram
 	deliveries  deliveries
 }
 
@@ -51,6 +53,11 @@ func newWork(with promauto.Factory, kinds []string) work {
 			"Attempts that a sink did not take, by sink.", "sink", resources.SinkNames()),
 		blocked: counters(with, "drm_egress_blocked_total",
 			"Connections that the egress guard refused, by what is at the address.", "reason", resources.BlockReasons()),
+		polls: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "drm_poll_requests_total",
+			Help: "Requests of polls, by kind and answer; failed had none, or none that was whole.",
+		}, []string{"kind", "result"}),
+		polling:    with.NewHistogram(durations("drm_poll_duration_seconds", "One request of a poll, from its turn at the host to the end of the answer.")),
 		deliveries: newDeliveries(with),
 	}
 	for _, kind := range kinds {
@@ -59,6 +66,9 @@ func newWork(with promauto.Factory, kinds []string) work {
 		}
 		for _, result := range resources.ConnectResults() {
 			w.connects.WithLabelValues(kind, result)
+		}
+		for _, result := range resources.PollResults() {
+			w.polls.WithLabelValues(kind, result)
 		}
 		for _, reason := range resources.DropReasons() {
 			w.dropped.WithLabelValues(kind, reason)
@@ -94,6 +104,10 @@ func (m *Metrics) Meter() resources.Meter {
 			}
 		},
 		Blocked: func(reason string) { w.blocked.WithLabelValues(known(reason, resources.BlockReasons())).Inc() },
+	}
+	meter.Polls = func(kind, result string, took time.Duration) {
+		w.polls.WithLabelValues(known(kind, m.kinds), known(result, resources.PollResults())).Inc()
+		w.polling.Observe(took.Seconds())
 	}
 	w.deliveries.meter(&meter)
 	return meter

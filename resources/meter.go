@@ -6,7 +6,7 @@ import "time"
 // Meter counts nothing. The functions are called from many goroutines and must not block. Every label
 // comes from a bounded set, so that a counter can start at 0 for each: see States, ConnectResults,
 // DropReasons, SinkNames, BlockReasons, AttemptResults, Fates,
-// BreakerStates and TrimReasons.
+// BreakerStates, PollResults and TrimReasons.
 type Meter struct {
 	// Connections adds n (1 or -1) to the connections of a kind that are in a state.
 	Connections func(kind, state string, n int)
@@ -36,6 +36,8 @@ type Meter struct {
 	Disabled func(n int)
 	// Breakers adds n (1 or -1) to the webhooks whose breaker is in a state.
 	Breakers func(state string, n int)
+	// Polls tells of one request of a poll: what came of it, and how long it took.
+	Polls func(kind, result string, took time.Duration)
 	// Gaps counts one gap: events that were deleted before they were delivered.
 	Gaps func()
 	// Trimmed counts n events that were deleted from the log.

@@ -12,7 +12,9 @@ import (
 
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/httppoll"
 	"github.com/drm-cluster/drm/resources/post"
+	"github.com/drm-cluster/drm/resources/pull"
 	"github.com/drm-cluster/drm/resources/trim"
 	"github.com/drm-cluster/drm/resources/webhook"
 	"github.com/drm-cluster/drm/resources/websocket"
@@ -20,7 +22,7 @@ import (
 )
 
 // kindNames are the kinds of resources that this program can hold.
-var kindNames = []string{trim.Kind, webhook.Kind, websocket.Kind}
+var kindNames = []string{httppoll.Kind, trim.Kind, webhook.Kind, websocket.Kind}
 
 // kinds returns the runner of each kind, and what must be called when none of them runs any more.
 func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string]cluster.Runner, end func()) {
@@ -34,11 +36,14 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 	clients := post.NewClients(guard)
 	sinks := sink.NewSet(sink.Options{Stdout: stdout, Clients: clients, Meter: meter})
 	budgets := resources.NewBudgets(w.nodes, meter)
+	agent := "drm/" + thisBuild().Version
+	pulls := pull.NewSet(pull.Options{Clients: clients, Budgets: budgets, Agent: agent, Meter: meter})
 	log := slog.New(newLogLimit(w.log.Handler()))
 	runners = map[string]cluster.Runner{
-		trim.Kind: trim.New(trim.Options{Store: w.store, Book: w.book, Meter: meter, Logger: log}),
+		httppoll.Kind: httppoll.New(httppoll.Options{Pulls: pulls, Sinks: sinks, Book: w.book, Meter: meter, Log: log}),
+		trim.Kind:     trim.New(trim.Options{Store: w.store, Book: w.book, Meter: meter, Logger: log}),
 		webhook.Kind: webhook.New(webhook.Options{
-			Log: w.topics, Book: w.book, Clients: clients, Agent: "drm/" + thisBuild().Version, Host: w.node.node, Meter: meter, Logger: log,
+			Log: w.topics, Book: w.book, Clients: clients, Agent: agent, Host: w.node.node, Meter: meter, Logger: log,
 		}),
 		websocket.Kind: websocket.New(websocket.Options{
 			Sinks: sinks, Book: w.book, Clients: clients, Guard: guard, Budgets: budgets, Meter: meter, Log: log,
