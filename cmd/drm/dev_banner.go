@@ -81,6 +81,8 @@ Put a resource, ask who holds it, remove it:
   curl -s http://%[3]s/v1/resources/websocket/mine
   %[1]s del /drm/resources/websocket/mine
 
+Have a url called for each event: "drm receive", in another terminal, is a receiver, and says what to put.
+
 End a node and see what happens; %[4]s:
 `, etcdctl, d.feed.address, n.listen, again)
 	worker, supervisor := strconv.Itoa(n.worker), strconv.Itoa(n.supervisor.pid)
