@@ -129,9 +129,11 @@ func (s *shownDeliveries) facts() [][]string {
 	if why := reason(s.held); why != "" {
 		rows = append(rows, []string{"trouble", why})
 	}
-	if len(s.Topics) > 0 {
-		rows = append(rows, []string{"log", fmt.Sprintf("taken up to %s; %s of %s after that", s.Cursor, howManyEvents(s.Backlog), strings.Join(s.Topics, ", "))})
+	taken := "taken up to " + s.Cursor
+	if s.Backlog != nil {
+		taken += fmt.Sprintf("; %s of %s after that", howManyEvents(*s.Backlog), strings.Join(s.Topics, ", "))
 	}
+	rows = append(rows, []string{"log", taken})
 	var counts []string
 	for _, state := range webhook.States() {
 		counts = append(counts, fmt.Sprintf("%d %s", s.Counts[state], strings.ReplaceAll(string(state), "_", " ")))

@@ -31,9 +31,10 @@ func (s State) dir() string {
 
 // Deliveries is what is on record of a webhook's deliveries.
 type Deliveries struct {
-	Topics  []string `json:"topics"`
-	Cursor  string   `json:"cursor"`  // the position up to which the log is taken up
-	Backlog int      `json:"backlog"` // how many events of the topics lie after that, wanted or not
+	Topics []string `json:"topics"` // none if its events lie elsewhere than in etcd
+	Cursor string   `json:"cursor"` // the position up to which the log is taken up
+	// Backlog is how many events of the topics lie after that, wanted or not; nil without topics.
+	Backlog *int `json:"backlog,omitempty"`
 
 	Counts       map[State]int `json:"counts"`
 	FailingSince time.Time     `json:"failing_since,omitzero"` // nothing was taken since
@@ -81,7 +82,7 @@ func deliveries(l ledger) Deliveries {
 		d.Attempts = append(d.Attempts, a)
 	}
 	if c := l.cursor; c != nil {
-		d.Topics, d.at, d.FailingSince, d.Disabled = c.Topics, c.At, c.FailingSince, c.Disabled
+		d.Topics, d.at, d.FailingSince, d.Disabled = append(d.Topics, c.Topics...), c.At, c.FailingSince, c.Disabled
 		d.Attempts = append(d.Attempts, c.Taken...)
 	}
 	d.Cursor = d.at.String()

@@ -34,9 +34,12 @@ func (o *Operator) Look(ctx context.Context, id string) (Deliveries, error) {
 	if err != nil {
 		return d, err
 	}
+	if len(d.Topics) > 0 {
+		d.Backlog = new(int)
+	}
 	err = events.List(ctx, o.store, d.Topics, func(l events.Listed) error {
 		if l.At.Compare(d.at) > 0 {
-			d.Backlog++
+			*d.Backlog++
 		}
 		return nil
 	})

@@ -92,7 +92,7 @@ func TestDeliveriesAreShown(t *testing.T) {
 	if want := []string{"orders/waiting waiting 1", "orders/doubt in_doubt 1", "orders/dead dead 3", "orders/sending sending 2"}; !slices.Equal(got, want) {
 		t.Errorf("events %q; want %q", got, want)
 	}
-	if d.Backlog != 1 || d.Counts[Waiting] != 1 || d.Counts[Sending] != 1 || len(d.Attempts) != 2 || d.Attempts[0].Status != 200 {
+	if *d.Backlog != 1 || d.Counts[Waiting] != 1 || d.Counts[Sending] != 1 || len(d.Attempts) != 2 || d.Attempts[0].Status != 200 {
 		t.Errorf("shown as %+v", d)
 	}
 	narrow := d
@@ -150,6 +150,27 @@ func TestEventsAreFoundByName(t *testing.T) {
 		if !slices.Equal(got, c.want) || len(p.asks) != len(c.want) {
 			t.Errorf("%s %v: %v, %d asks; want %v", c.do, c.names, got, len(p.asks), c.want)
 		}
+	}
+}
+
+// Of a webhook whose events lie elsewhere what is on record is found, and a ref is taken as it is. Seen to fail with a time taken for the beginning
+// of all, and with a ref looked for in etcd.
+func TestEventsThatLieElsewhere(t *testing.T) {
+	o := newOffice(t)
+	const ref, settled = "0000000000000007~orders~o-1", "0000000000000006~orders~o-0"
+	o.keep(cursorName, cursor{At: events.Position{Rev: 9}})
+	o.keep(deadDir+ref, entry{Attempt: 1, Since: time.Now()})
+	if d, err := o.Look(t.Context(), "shop"); err != nil || d.Backlog != nil || d.Counts[Dead] != 1 || d.Cursor != "9" {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if p, err := o.Plan(t.Context(), "shop", Replay, Choice{Events: []string{"o-1", settled}}); err != nil || len(p.asks) != 2 || p.asks[1].Event != settled {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if _, err := o.Plan(t.Context(), "shop", Replay, Choice{Events: []string{"o-0"}}); !errors.Is(err, ErrNoEvent) || !strings.Contains(err.Error(), "by its ref") {
+		t.Errorf("an id: %v", err)
+	}
+	if _, err := o.Plan(t.Context(), "shop", Replay, Choice{Since: time.Now()}); !errors.Is(err, ErrWrong) {
+		t.Errorf("a time: %v", err)
 	}
 }
 

@@ -53,6 +53,8 @@ func (o *Operator) Plan(ctx context.Context, id string, do Action, c Choice) (*P
 		return p, nil
 	case len(c.Events) > 0:
 		return p, o.find(ctx, p, d, c.Events)
+	case c.After == nil && len(d.Topics) == 0:
+		return nil, fmt.Errorf("%w: its events do not lie in etcd, so that a time can't be found among them; name a position", ErrWrong)
 	case c.After == nil:
 		after, err := events.Since(ctx, o.store, d.Topics, c.Since)
 		if err != nil {
@@ -114,9 +116,23 @@ func (o *Operator) find(ctx context.Context, p *Plan, d Deliveries, names []stri
 	if p.Do == Drop {
 		return noSuch(missing[0], known, "what can be dropped waits, is in doubt or dead: see drm deliveries")
 	}
+	return o.findSettled(ctx, p, d, missing, known)
+}
+
+// findSettled finds events in the log that are settled. One that does not lie in etcd is the holder's to find, by its ref.
+func (o *Operator) findSettled(ctx context.Context, p *Plan, d Deliveries, names, known []string) error {
+	if len(d.Topics) == 0 {
+		for _, name := range names {
+			if _, _, _, err := events.ParseRef(name); err != nil {
+				return noSuch(name, known, "it is not on record, and its events do not lie in etcd; name one that was delivered by its ref, as drm deliveries -o json shows it")
+			}
+			p.add(Delivery{Event: name})
+		}
+		return nil
+	}
 	logged := map[string][]events.Listed{}
 	err := events.List(ctx, o.store, d.Topics, func(l events.Listed) error {
-		for _, name := range missing {
+		for _, name := range names {
 			if means(name, l.Ref()) {
 				logged[name] = append(logged[name], l)
 			}
@@ -126,7 +142,7 @@ func (o *Operator) find(ctx context.Context, p *Plan, d Deliveries, names []stri
 		}
 		return nil
 	})
-	for _, name := range missing {
+	for _, name := range names {
 		if err != nil {
 			return err
 		}
