@@ -64,27 +64,40 @@ func (b *Book) Page(c cluster.Claim) *Page {
 	}
 }
 
-// Load reads what is kept, in the order of names. What an earlier holder may still have under way is void from there on.
+// Load reads what is kept, in the order of names. What an earlier holder may still have under way is void from there on: so the fence,
+// too, is as this run finds it, and nobody else writes it from there on.
 func (p *Page) Load(ctx context.Context) ([]Record, error) {
-	return Load(ctx, p.book.store, p.key)
+	found, fence, err := load(ctx, p.book.store, p.key)
+	if err != nil {
+		return nil, err
+	}
+	p.fenced, p.fence.Rev = true, fence
+	return found, nil
 }
 
 // Load reads what is kept of a resource, in the order of names, for whoever may read; it is linearizable.
 func Load(ctx context.Context, store *lease.Store, k cluster.Key) ([]Record, error) {
-	var found []Record
+	found, _, err := load(ctx, store, k)
+	return found, err
+}
+
+// load also returns the revision of the fence, 0 if there is none.
+func load(ctx context.Context, store *lease.Store, k cluster.Key) (found []Record, fence int64, err error) {
 	below := cluster.StatePath(k, "")
-	err := store.List(ctx, lease.Range{Below: below}, func(b cluster.Batch) error {
+	err = store.List(ctx, lease.Range{Below: below}, func(b cluster.Batch) error {
 		for _, r := range b.Records {
-			if name := r.Path[len(below):]; name != fenceName {
+			if name := r.Path[len(below):]; name == fenceName {
+				fence = r.Rev
+			} else {
 				found = append(found, Record{Name: name, Value: r.Value, Rev: r.Rev})
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("load state of %s: %w", k, err)
+		return nil, 0, fmt.Errorf("load state of %s: %w", k, err)
 	}
-	return found, nil
+	return found, fence, nil
 }
 
 // Write makes all changes at once, or none of them, and returns when they are committed. It goes on trying until ctx ends, or until it
@@ -136,7 +149,7 @@ func (p *Page) check(changes []Change) error {
 	return nil
 }
 
-// readFence reads the fence as this run finds it. Nobody else writes it from there on.
+// readFence is for a run that has loaded nothing.
 func (p *Page) readFence(ctx context.Context) error {
 	found, err := p.book.store.Read(ctx, p.fence.Path)
 	if err != nil {
