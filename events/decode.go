@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 )
@@ -13,60 +14,83 @@ const (
 	typeBytes = "application/octet-stream"
 )
 
-// envelope is an event in the JSON format of CloudEvents, of which every attribute may be left out.
-type envelope struct {
-	Type        string          `json:"type"`
-	Source      string          `json:"source"`
-	Subject     string          `json:"subject"`
-	Schema      string          `json:"dataschema"`
-	Time        time.Time       `json:"time"`
-	ContentType string          `json:"datacontenttype"`
-	Data        json.RawMessage `json:"data"`
-	Bytes       []byte          `json:"data_base64"`
-}
-
 // decode fills an event from the value of its key. An object with "data", "data_base64" or "specversion" is an envelope if it has the
 // form of one; other JSON is itself the data; and what is not JSON is the data as bytes. So every value is an event.
 func (e *Event) decode(value []byte) {
 	e.Type, e.Source = e.Topic, "drm/topics/"+e.Topic
-	if !json.Valid(value) {
-		e.ContentType, e.Data = typeBytes, value
-		return
-	}
 	e.ContentType, e.Data = typeJSON, value
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(value, &fields) != nil {
+	var broken *json.SyntaxError
+	switch err := json.Unmarshal(value, &fields); {
+	case errors.As(err, &broken):
+		e.ContentType = typeBytes
+		return
+	case err != nil: // JSON, and no object
 		return
 	}
 	_, data := fields["data"]
 	_, encoded := fields["data_base64"]
 	_, version := fields["specversion"]
 	var v envelope
-	if !data && !encoded && !version || json.Unmarshal(value, &v) != nil {
+	if !data && !encoded && !version || v.read(fields) != nil {
 		return
 	}
 	e.fill(&v, encoded)
 	e.extend(fields)
 }
 
+// envelope is an event in the JSON format of CloudEvents, of which every attribute may be left out.
+type envelope struct {
+	kind, source, subject, schema, contentType string
+
+	at    time.Time
+	data  json.RawMessage
+	bytes []byte
+}
+
+// read takes the attributes out of an object whose members are known. Nearly all are plain strings: what is large is looked at
+// once, when the object was taken apart.
+func (v *envelope) read(fields map[string]json.RawMessage) error {
+	v.data = fields["data"]
+	for _, a := range []struct {
+		name string
+		into any
+	}{
+		{"type", &v.kind},
+		{"source", &v.source},
+		{"subject", &v.subject},
+		{"dataschema", &v.schema},
+		{"datacontenttype", &v.contentType},
+		{"time", &v.at},
+		{"data_base64", &v.bytes},
+	} {
+		if raw, there := fields[a.name]; there {
+			if err := json.Unmarshal(raw, a.into); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (e *Event) fill(v *envelope, encoded bool) {
-	if v.Type != "" {
-		e.Type = v.Type
+	if v.kind != "" {
+		e.Type = v.kind
 	}
-	if v.Source != "" {
-		e.Source = v.Source
+	if v.source != "" {
+		e.Source = v.source
 	}
-	e.Subject, e.Schema, e.Time, e.ContentType, e.Data = v.Subject, v.Schema, v.Time, v.ContentType, v.Data
+	e.Subject, e.Schema, e.Time, e.ContentType, e.Data = v.subject, v.schema, v.at, v.contentType, v.data
 	var text string
 	switch {
 	case encoded:
-		e.Data = v.Bytes
+		e.Data = v.bytes
 		if e.ContentType == "" {
 			e.ContentType = typeBytes
 		}
 	case e.ContentType == "":
 		e.ContentType = typeJSON
-	case !strings.Contains(e.ContentType, "json") && json.Unmarshal(v.Data, &text) == nil:
+	case !strings.Contains(e.ContentType, "json") && json.Unmarshal(v.data, &text) == nil:
 		e.Data = []byte(text) // data of another type is a string in the envelope
 	}
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -72,23 +73,28 @@ func (s *spec) form(e *events.Event, h http.Header) ([]byte, error) {
 	return e.Data, err
 }
 
+// standard is put together by hand: the data, which may be large, is gone through once.
 func standard(e *events.Event) ([]byte, error) {
 	_, member, data, err := resources.JSONData(e.ContentType, e.Data)
 	if err != nil {
 		return nil, err
 	}
-	said := struct {
-		Type       string          `json:"type"`
-		Timestamp  string          `json:"timestamp,omitempty"`
-		Data       json.RawMessage `json:"data,omitempty"`
-		DataBase64 json.RawMessage `json:"data_base64,omitempty"`
-	}{Type: e.Type, Timestamp: timestamp(e.Time)}
-	if member == "data" {
-		said.Data = data
-	} else {
-		said.DataBase64 = data
+	kind, err := resources.EncodeJSON(e.Type)
+	if err != nil {
+		return nil, err
 	}
-	return resources.EncodeJSON(said)
+	var b bytes.Buffer
+	b.Grow(len(kind) + len(data) + 100)
+	fmt.Fprintf(&b, `{"type":%s`, kind)
+	if at := timestamp(e.Time); at != "" {
+		fmt.Fprintf(&b, `,"timestamp":%q`, at)
+	}
+	fmt.Fprintf(&b, `,%q:`, member)
+	if err := json.Compact(&b, data); err != nil {
+		return nil, fmt.Errorf("encode JSON: %w", err)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
 }
 
 // binary sets a header for each attribute, its value percent-encoded as CloudEvents' HTTP binding has it.
