@@ -146,6 +146,8 @@ func (h *hold) show() {
 	h.count(h.lane.doubt, h.lane.off != nil, h.lane.pace.state(time.Now()))
 	c := cluster.Condition{State: stateReady}
 	switch l := h.lane; {
+	case h.unwritten != nil:
+		c = cluster.Condition{State: stateFailing, Err: fmt.Errorf("deliver: nothing is sent that can't be written down: %w", h.unwritten)}
 	case h.refusal != nil:
 		c = cluster.Condition{State: stateFailing, Err: h.refusal}
 	case h.unread != nil:

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ type hold struct {
 	group   sync.WaitGroup
 	fetched chan fetched
 	written chan error
+	refused chan error // why etcd does not take what is being written
 	ended   chan attempt
 
 	fetching bool
@@ -48,6 +50,8 @@ type hold struct {
 	off      bool
 	breaker  string
 	missed   error // events that were deleted before they were delivered; until the next one is
+
+	unwritten error // why the transaction that is under way takes so long
 
 	leaves  chan leave
 	allowed bool // by the receiver
@@ -100,6 +104,7 @@ func (h *hold) run() error {
 			err = h.take(f)
 		case err = <-h.written:
 			err = h.wrote(err)
+		case h.unwritten = <-h.refused:
 		case e := <-h.ended:
 			h.end(e)
 		case l := <-h.leaves:
@@ -167,23 +172,44 @@ func (h *hold) write(now time.Time) {
 		asked, h.asked = h.asked, nil
 	}
 	h.group.Go(func() {
-		var err error
-		if len(r.changes) > 0 {
-			err = h.page.Write(h.claim.Held, r.changes...)
-		}
+		err := h.insist(func() error { return h.page.Write(h.claim.Held, r.changes...) })
 		for _, a := range asked {
 			if err == nil {
-				err = h.page.Answer(h.claim.Held, a)
+				err = h.insist(func() error { return h.page.Answer(h.claim.Held, a) })
 			}
 		}
 		h.written <- err
 	})
 }
 
+// refusedPause is how long to wait before what etcd refused is written again.
+const refusedPause = time.Second
+
+// insist writes again what etcd refuses, as it does while it is full: nothing is sent meanwhile, and the outcomes of what was sent are
+// known here alone. To end the run would leave them in doubt, so that it does only when the webhook is to go.
+func (h *hold) insist(write func() error) error {
+	for {
+		err := write()
+		if !errors.Is(err, cluster.ErrRefused) {
+			return err
+		}
+		select {
+		case h.refused <- err:
+		default: // the one before is not taken in yet
+		}
+		if resources.Wait(h.ctx, refusedPause) != nil {
+			return err
+		}
+	}
+}
+
 // wrote sends what is on record now.
 func (h *hold) wrote(err error) error {
 	awaiting, settling := h.awaiting, h.settling
-	h.writing, h.awaiting, h.settling = false, nil, nil
+	h.writing, h.awaiting, h.settling, h.unwritten = false, nil, nil, nil
+	if len(h.refused) > 0 {
+		<-h.refused // from before it was taken
+	}
 	if err != nil {
 		return fmt.Errorf("write down what is delivered: %w", err)
 	}

@@ -89,6 +89,15 @@ type entry struct {
 	Reason  string    `json:"reason,omitempty"`
 }
 
+// due is when an entry is to be tried, or asked about: no later than the whole pause from now on, for the clock of who wrote it down may
+// be ahead.
+func (e entry) due(now time.Time) time.Time {
+	if latest := now.Add(e.Next.Sub(e.Since)); e.Next.After(latest) {
+		return latest
+	}
+	return e.Next
+}
+
 // How much is kept for people to look at. What the receiver took goes along with the cursor, which is written anyway, and is short; what
 // it didn't has an entry of its own in a transaction that is about nothing else.
 const (

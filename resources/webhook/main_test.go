@@ -17,10 +17,12 @@ import (
 	"github.com/drm-cluster/drm/events"
 	"github.com/drm-cluster/drm/resources"
 	"github.com/drm-cluster/drm/resources/post"
+	"github.com/drm-cluster/drm/test/etcdtest"
 )
 
 // TestMain runs the tests and then expects every goroutine of this package and of post to end.
 func TestMain(m *testing.M) {
+	etcdtest.MaybeRun()
 	code := m.Run()
 	if code != 0 {
 		os.Exit(code)

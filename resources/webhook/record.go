@@ -84,7 +84,7 @@ func (l *lane) takeover(found ledger, now time.Time) {
 	all := map[string]*delivery{}
 	for _, dir := range []string{waitingDir, doubtDir} {
 		for ref, e := range found.entries[dir] {
-			d := &delivery{ref: ref, attempt: e.Attempt, first: e.First, key: e.Key, dir: dir, due: e.Next}
+			d := &delivery{ref: ref, attempt: e.Attempt, first: e.First, key: e.Key, dir: dir, due: e.due(now)}
 			if again && !d.due.IsZero() {
 				d.due = now
 			}

@@ -86,7 +86,7 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 	defer page.Close()
 	h := &hold{
 		Runner: r, ctx: ctx, claim: c, spec: s, page: page, sender: newSender(s, r.clients, r.agent, r.host),
-		fetched: make(chan fetched, 1), written: make(chan error, 1), ended: make(chan attempt, s.Concurrency),
+		fetched: make(chan fetched, 1), written: make(chan error, 1), refused: make(chan error, 1), ended: make(chan attempt, s.Concurrency),
 		leaves: make(chan leave, 1), allowed: s.Validate == validateNone,
 		source:   &topicLog{Log: r.log, names: s.Topics, key: c.Key},
 		patience: resources.Backoff{Initial: 100 * time.Millisecond, Max: 30 * time.Second},
