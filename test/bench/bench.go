@@ -97,8 +97,11 @@ func (s *stage) close(ctx context.Context) error {
 
 // measure runs one part on a cluster of its own.
 func (b *bench) measure(ctx context.Context, p part, n int) ([]row, error) {
-	if p.inside != nil {
+	switch {
+	case p.inside != nil:
 		return b.measureInside(ctx, p, n)
+	case p.hooks != nil:
+		return b.measureHooks(ctx, p, n)
 	}
 	return b.measureFleet(ctx, p, n)
 }

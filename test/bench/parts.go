@@ -16,6 +16,7 @@ type part struct {
 
 	fleet   func(context.Context, *stage) ([]row, error)  // "drm run" processes and websockets
 	inside  func(context.Context, *inside) ([]row, error) // nodes in this process that only hold
+	hooks   func(context.Context, *hooks) ([]row, error)  // "drm run" processes and webhooks
 	members int                                           // of etcd, when it needs some of its own
 }
 
@@ -41,6 +42,12 @@ var parts = []part{
 	{name: "steady", about: "keepalives and writes while nothing happens", sizes: []int{10_000}, inside: steady},
 	{name: "memory", about: "memory for each idle websocket on its holder", sizes: []int{10_000}, fleet: memory},
 	{name: "elsewhere", about: "memory for each resource that others hold", sizes: []int{100_000}, inside: elsewhere},
+	{
+		name: "deliveries", about: "guarded deliveries of webhooks a second, beside a loop of plain POSTs; lag at half of that", sizes: []int{1_000},
+		hooks: deliveries,
+	},
+	{name: "hooks", about: "writes and memory of webhooks for which nothing is published", sizes: []int{10_000}, hooks: idleHooks},
+	{name: "resume", about: "kill -9 of the holder of webhooks with 10,000 undelivered events", sizes: []int{1, 1_000}, hooks: resume},
 	{name: "stall", about: "a put while leases are revoked: all claims on one lease, beside a thousand on each", sizes: []int{100_000}, inside: stall},
 }
 

@@ -24,6 +24,8 @@ import (
 const (
 	roleEtcd     = "etcd"
 	roleRecorder = "recorder"
+	roleReceiver = "receiver"
+	rolePoster   = "poster" // of how many POSTs, and how many at a time, to which address
 )
 
 // role makes this process what the first argument says, and returns when it is over; false when it says nothing. What
@@ -49,6 +51,16 @@ func role(args []string) bool {
 		fmt.Println(s.Address())
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		s.Close()
+	case roleReceiver:
+		if err := serveReceiver(func(address string) { fmt.Println(address) }, os.Stdin); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	case rolePoster:
+		if err := post(args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	default:
 		return false
 	}
@@ -96,16 +108,21 @@ func (h *helper) close() {
 
 // startRecorder returns once the recorder listens.
 func startRecorder() (*helper, recorder.Remote, error) {
-	h, err := startHelper(roleRecorder)
-	if err != nil {
-		return nil, recorder.Remote{}, err
+	h, address, err := startListener(roleRecorder)
+	return h, recorder.Remote{Address: address}, err
+}
+
+// startListener starts a helper that others call, and returns once it listens.
+func startListener(role string) (h *helper, address string, err error) {
+	if h, err = startHelper(role); err != nil {
+		return nil, "", err
 	}
 	line, err := h.stdout.ReadString('\n')
 	if err != nil {
 		h.close()
-		return nil, recorder.Remote{}, fmt.Errorf("start recorder: %w", err)
+		return nil, "", fmt.Errorf("start %s: %w", role, err)
 	}
-	return h, recorder.Remote{Address: strings.TrimSpace(line)}, nil
+	return h, strings.TrimSpace(line), nil
 }
 
 // startEtcd returns once etcd, of so many members, answers, with a client of it. Its files are under dir, with all syncs that it makes.

@@ -131,6 +131,18 @@ func (p *Process) RSS() int64 {
 	return 0
 }
 
+// ProcessorTime returns how much processor time a process has used so far, in steps of 10 ms; 0 when it has ended.
+func ProcessorTime(pid int) time.Duration {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	user, _ := strconv.Atoi(string(fields[11]))
+	system, _ := strconv.Atoi(string(fields[12]))
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
 // Running returns the pids of the processes that run a program, by its path.
 func Running(program string) []int {
 	return processes(func(pid string) bool {

@@ -4,7 +4,6 @@ package scale
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/drm-cluster/drm/test/fleet"
 )
 
 // load is how much processor time has been used, and what etcd's members have in use.
@@ -27,7 +28,7 @@ func (s *stage) load() load {
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	l := load{own: time.Duration(u.Utime.Nano() + u.Stime.Nano())}
 	for _, m := range s.etcd.Members {
-		l.members = append(l.members, processorTime(m.PID()))
+		l.members = append(l.members, fleet.ProcessorTime(m.PID()))
 		l.rss = append(l.rss, memory(m.PID(), "VmRSS"))
 	}
 	return l
@@ -47,18 +48,6 @@ func (l load) String() string {
 		text += fmt.Sprintf(" %.1f s (%d MiB)", l.members[i].Seconds(), l.rss[i]>>20)
 	}
 	return text
-}
-
-// processorTime is fields 14 and 15 of /proc/PID/stat, in ticks of 10 ms.
-func processorTime(pid int) time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	user, _ := strconv.Atoi(string(fields[11]))
-	system, _ := strconv.Atoi(string(fields[12]))
-	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // memory is a figure of /proc/PID/status in bytes, such as VmRSS, or VmHWM for the most it has been.
