@@ -76,8 +76,8 @@ func onGuarded(t *testing.T, nodes, resources int) *world {
 }
 
 // A node needs the prefix in etcd and no rights on its machine: not to hold, not to end a worker that was stopped, and not to give
-// back what one leaves that was killed. Seen to fail with a role that lacks the right to read, and with a supervisor that
-// revokes without a login.
+// back what one leaves that was killed. Seen to fail with a role that lacks the right to read, and with a supervisor that doesn't log in: no
+// node starts; and with one that gives nothing back: the leases are left to expire.
 func TestNodesWithoutRights(t *testing.T) {
 	w := onGuarded(t, 3, 60)
 	for _, n := range w.Nodes() {

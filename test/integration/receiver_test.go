@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // receiver counts the POSTs that arrive, by path and event, and answers them as its script says.
@@ -18,12 +19,13 @@ type receiver struct {
 	posts   map[string]int // "path event", whole requests
 	bodies  map[string][]string
 	fences  map[string][]string
+	off     map[string]time.Time // when an unanswered POST was called off
 	changed chan struct{}
 	mended  chan struct{} // closed: from now on everything is taken
 }
 
 func newReceiver(t *testing.T) *receiver {
-	r := &receiver{posts: map[string]int{}, bodies: map[string][]string{}, fences: map[string][]string{}, changed: make(chan struct{}), mended: make(chan struct{})}
+	r := &receiver{posts: map[string]int{}, bodies: map[string][]string{}, fences: map[string][]string{}, off: map[string]time.Time{}, changed: make(chan struct{}), mended: make(chan struct{})}
 	r.Server = httptest.NewServer(r)
 	t.Cleanup(r.Close)
 	t.Cleanup(r.CloseClientConnections)
@@ -52,6 +54,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	switch {
 	case strings.Contains(q.URL.Path, "unanswered"):
 		<-q.Context().Done()
+		r.note(func() { r.off[name] = time.Now() })
 	case strings.Contains(q.URL.Path, "refused"):
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case strings.Contains(q.URL.Path, "gone"):
@@ -62,6 +65,14 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		case <-q.Context().Done():
 		}
 	}
+}
+
+func (r *receiver) note(what func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	what()
+	close(r.changed)
+	r.changed = make(chan struct{})
 }
 
 // count returns how many POSTs of an event have come to a path.

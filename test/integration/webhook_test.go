@@ -21,18 +21,24 @@ import (
 // came returns once so many POSTs of an event have come to a path.
 func (w *world) came(r *receiver, name string, n int) {
 	w.t.Helper()
+	w.received(r, fmt.Sprintf("%d POSTs of %s", n, name), func() bool { return r.posts[name] >= n })
+}
+
+// received returns once what the receiver has seen is as it should be.
+func (w *world) received(r *receiver, what string, ok func() bool) {
+	w.t.Helper()
 	late := time.After(within)
 	for {
 		r.mu.Lock()
-		have, changed := r.posts[name], r.changed
+		there, changed := ok(), r.changed
 		r.mu.Unlock()
-		if have >= n {
+		if there {
 			return
 		}
 		select {
 		case <-changed:
 		case <-late:
-			w.t.Fatalf("%s: %d POSTs came; want %d", name, have, n)
+			w.t.Fatalf("%s: not within the time; there are %v", what, r.posts)
 		}
 	}
 }
