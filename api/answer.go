@@ -51,15 +51,13 @@ func (s *server) tell(w http.ResponseWriter, status int, value any) {
 	w.Write(body.Bytes()) //nolint:errcheck // a caller who is gone needs no answer
 }
 
-func (s *server) wrongMethod(of route) http.HandlerFunc {
-	allowed := "GET, HEAD"
-	if of.posts {
-		allowed = "POST"
-	}
+// wrongMethod refuses what is not one of the methods that a path serves.
+func (s *server) wrongMethod(served []string) http.HandlerFunc {
+	allowed := strings.ReplaceAll(strings.Join(served, ", "), http.MethodGet, "GET, HEAD")
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", allowed)
 		s.refuse(w, problem{http.StatusMethodNotAllowed, fmt.Sprintf(
-			"%s is not possible here, only %s; resources are written with etcdctl, under %sresources/", r.Method, of.method(), s.Prefix)})
+			"%s is not possible here, only %s; resources are written with etcdctl, under %sresources/", r.Method, strings.Join(served, " and "), s.Prefix)})
 	}
 }
 

@@ -24,6 +24,10 @@ type Options struct {
 	Cluster Cluster
 	// Publish is that of an *events.Publisher.
 	Publish func(context.Context, []events.Event) []events.Receipt
+	// Full returns an error that says what to do when a topic takes no more events for now, else nil; nil: all always do.
+	Full func(ctx context.Context, topic string) error
+	// Look is events.Look on the node's store.
+	Look func(ctx context.Context, topic string, after *events.Position, most int) (events.Excerpt, error)
 	// Webhooks shows what became of events, and has them sent or forgotten.
 	Webhooks *webhook.Operator
 	Metrics  http.Handler
@@ -67,9 +71,13 @@ func New(o Options) http.Handler {
 		s.Prefix = "/drm/"
 	}
 	mux := http.NewServeMux()
+	methods := map[string][]string{} // by path
 	for _, r := range s.routes() {
 		mux.HandleFunc(r.method()+" "+r.path, r.serve)
-		mux.HandleFunc(r.path, s.wrongMethod(r))
+		methods[r.path] = append(methods[r.path], r.method())
+	}
+	for path, served := range methods {
+		mux.HandleFunc(path, s.wrongMethod(served))
 	}
 	mux.HandleFunc("/", s.notFound)
 
@@ -117,6 +125,7 @@ func (s *server) routes() []route {
 		{"/v1/resources/{kind}/{id}/deliveries", "of a webhook: how far it is, what waits, is in doubt or dead; ?state= ?since= ?limit=", s.operated(s.deliveries), false},
 		{"/v1/resources/{kind}/{id}/replay", "have a webhook send events now, whatever has happened to them", s.operated(s.decide(webhook.Replay)), true},
 		{"/v1/resources/{kind}/{id}/drop", "have a webhook forget events that wait, are in doubt or dead", s.operated(s.decide(webhook.Drop)), true},
+		{"/v1/events/{topic}", "the last events of a topic, or those after a position; ?after= ?limit=", s.asked(s.look), false},
 		{"/v1/events/{topic}", "publish an event, or a batch of CloudEvents; answered when etcd has it", s.publish, true},
 	}
 }

@@ -19,6 +19,8 @@ const (
 	maxPublishing = 64
 	// publishTimeout is how long etcd may take.
 	publishTimeout = 5 * time.Second
+	// fullPause is how many seconds a publisher is asked to wait while its topic is full.
+	fullPause = "5"
 	// maxBatch is how many bytes a batch of events may have.
 	maxBatch = 8 << 20
 )
@@ -46,6 +48,13 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		s.refuse(w, problem{http.StatusTooManyRequests, "this node publishes as much as it can; try again in a second, or ask another node"})
 		return
+	}
+	if s.Full != nil {
+		if err := s.Full(r.Context(), r.PathValue("topic")); err != nil {
+			w.Header().Set("Retry-After", fullPause)
+			s.refuse(w, problem{http.StatusTooManyRequests, err.Error()})
+			return
+		}
 	}
 	es, batch, err := read(w, r)
 	if err != nil {

@@ -33,7 +33,12 @@ func newDesk(t *testing.T, configure ...func(*embed.Config)) (*desk, *etcdtest.S
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	handler := New(Options{Cluster: newNode().cluster(), Node: "a", Metrics: http.NotFoundHandler(), Publish: events.NewPublisher(store).Publish})
+	handler := New(Options{
+		Cluster: newNode().cluster(), Node: "a", Metrics: http.NotFoundHandler(), Publish: events.NewPublisher(store).Publish,
+		Look: func(ctx context.Context, topic string, after *events.Position, most int) (events.Excerpt, error) {
+			return events.Look(ctx, store, topic, after, most)
+		},
+	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return &desk{server, t, store}, e

@@ -13,19 +13,25 @@ func (l *Log) Unread() (n int) {
 	return n
 }
 
-// Count returns how many events of a topic lie after a position, as far as the log is known here, which from now on it is.
-func (l *Log) Count(topic string, after Position) (n int) {
+// Exceeds tells whether more than so many events of a topic lie after a position, as far as the log is known here, which from now on it
+// is. While it isn't, they don't.
+func (l *Log) Exceeds(topic string, after Position, most int) bool {
 	l.first.Do(func() { close(l.begun) })
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.topics[topic]
 	if t == nil {
-		return 0
+		return false
 	}
-	for _, e := range t.entries[t.after(after):] {
+	rest := t.entries[t.after(after):]
+	if len(rest) <= most {
+		return false // and for nearly all who ask, that is all
+	}
+	n := 0
+	for _, e := range rest {
 		if e.gone == 0 {
 			n++
 		}
 	}
-	return n
+	return n > most
 }

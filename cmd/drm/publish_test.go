@@ -63,6 +63,39 @@ func TestPublish(t *testing.T) {
 	}
 }
 
+// Seen to fail with beginning returning all of the data, and with --after left aside.
+func TestEvents(t *testing.T) {
+	env := []string{"ETCDCTL_ENDPOINTS=" + etcdtest.Start(t).Endpoint}
+	long := `{"text":"` + strings.Repeat("x", 100) + `"}`
+	for _, args := range [][]string{{"--data", long, "--id", "a", "--type", "order.paid"}, {"--data", "2", "--id", "b"}, {"--data", "3", "--id", "c"}} {
+		if code, stdout, stderr := call(env, append([]string{"publish", "orders"}, args...)...); code != exitOK {
+			t.Fatalf("publish %s: code %d: %s%s", args, code, stdout, stderr)
+		}
+	}
+	for args, says := range map[string][]string{
+		"orders":                            {"POSITION", "/orders/a", `order.paid  {"text":"xxx`, "xx…\n", "/orders/c"},
+		"orders --limit 2 --after 0":        {"/orders/b", "there are more; --after "},
+		"orders --limit 1 -o json":          {`"id": "c"`, `"data": 3`},
+		"nothing":                           {"POSITION"},
+		"nothing -o json":                   {"[]"},
+		"orders --limit 0":                  {"--limit is 0"},
+		"orders --after x":                  {"write it as a position"},
+		"or/ders":                           {"its topic is"},
+		"orders --after 1000000000 -o json": {"[]"},
+	} {
+		want := exitOK
+		if strings.Contains(args, "limit 0") || strings.Contains(args, "after x") || strings.Contains(args, "/") {
+			want = exitUsage
+		}
+		code, stdout, stderr := call(env, append([]string{"events"}, strings.Fields(args)...)...)
+		for _, say := range says {
+			if code != want || !strings.Contains(stdout+stderr, say) {
+				t.Errorf("events %s: code %d: %s%s; want %d and %q", args, code, stdout, stderr, want, say)
+			}
+		}
+	}
+}
+
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errors.New("broken") }

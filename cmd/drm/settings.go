@@ -15,6 +15,8 @@ import (
 
 const (
 	defaultListen = "127.0.0.1:7376"
+	// defaultBacklog is half of what trim/topics keeps by default: publishers are to wait before anything is deleted that is needed.
+	defaultBacklog = 50_000
 
 	guardFlag    = "guard"
 	lifelineFlag = "lifeline"
@@ -31,6 +33,7 @@ type settings struct {
 	listen, debugListen string
 	hosts               list
 	ttl, drainTimeout   time.Duration
+	maxBacklog          int
 	egressPrivate       bool
 	egressLoopback      bool
 	logFormat, logLevel string
@@ -51,6 +54,7 @@ func (s *settings) define(f *pflag.FlagSet) {
 	f.StringVar(&s.debugListen, "debug-listen", "", "where to serve pprof, on a loopback address (default: nowhere)")
 	f.DurationVar(&s.ttl, "ttl", 8*time.Second, "how long etcd waits for a lost machine before others take over")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 20*time.Second, "how long handing everything off may take when leaving")
+	f.IntVar(&s.maxBacklog, "max-backlog", defaultBacklog, "events of a topic that may wait for webhooks before publishing over HTTP is answered with 429; 0: any number")
 	f.BoolVar(&s.egressPrivate, "egress-allow-private", false, "let resources connect to private networks")
 	f.BoolVar(&s.egressLoopback, "egress-allow-loopback", false, "let resources connect to this machine")
 
@@ -86,6 +90,9 @@ func (s *settings) complete() error {
 	}
 	if s.weight < 1 || s.weight > cluster.MaxWeight {
 		return fmt.Errorf("--weight is %d; it must be from 1 to %d", s.weight, cluster.MaxWeight)
+	}
+	if s.maxBacklog < 0 {
+		return fmt.Errorf("--max-backlog is %d; it must not be negative", s.maxBacklog)
 	}
 	if _, _, err := net.SplitHostPort(s.listen); err != nil {
 		return fmt.Errorf("--listen: %w; write host:port, such as %s", err, defaultListen)

@@ -19,6 +19,7 @@ import (
 	"github.com/drm-cluster/drm/events"
 	"github.com/drm-cluster/drm/lease"
 	"github.com/drm-cluster/drm/metrics"
+	"github.com/drm-cluster/drm/resources/trim"
 	"github.com/drm-cluster/drm/resources/webhook"
 	"github.com/drm-cluster/drm/state"
 )
@@ -176,6 +177,14 @@ func (w *worker) exit(err error) {
 	os.Exit(exitFenced)
 }
 
+// full is what says that a topic takes no more events for now; nil when all always do.
+func (w *worker) full() func(context.Context, string) error {
+	if w.maxBacklog == 0 {
+		return nil
+	}
+	return trim.NewGate(w.topics, w.store, w.maxBacklog, w.log).Full
+}
+
 // http is what the node serves.
 func (w *worker) http() http.Handler {
 	return api.New(api.Options{
@@ -186,7 +195,11 @@ func (w *worker) http() http.Handler {
 			Resources: w.loop.Resources,
 			Commit:    w.store.Commit,
 		},
-		Publish:      w.tidier.publish,
+		Publish: w.tidier.publish,
+		Full:    w.full(),
+		Look: func(ctx context.Context, topic string, after *events.Position, most int) (events.Excerpt, error) {
+			return events.Look(ctx, w.store, topic, after, most)
+		},
 		Webhooks:     webhook.NewOperator(w.store),
 		Metrics:      w.metrics.Handler(),
 		Node:         w.node.node,
