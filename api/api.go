@@ -30,10 +30,12 @@ type Options struct {
 	Look func(ctx context.Context, topic string, after *events.Position, most int) (events.Excerpt, error)
 	// Webhooks shows what became of events, and has them sent or forgotten.
 	Webhooks *webhook.Operator
-	Metrics  http.Handler
-	Node     string // the node's id; also a name under which it may be called
-	Version  string // of the program
-	Prefix   string // of drm's keys in the store, to name them in full; default /drm/
+	// Send is that of a *websocket.Runner.
+	Send    func(ctx context.Context, id string, data []byte, binary bool) (epoch int64, err error)
+	Metrics http.Handler
+	Node    string // the node's id; also a name under which it may be called
+	Version string // of the program
+	Prefix  string // of drm's keys in the store, to name them in full; default /drm/
 	// AllowedHosts are further names under which the node may be called, each with or without a port. One that begins
 	// with a dot stands for every name that ends with it. localhost and IP addresses always may.
 	AllowedHosts []string
@@ -63,6 +65,9 @@ func New(o Options) http.Handler {
 	s := &server{
 		Options: o,
 		asking:  make(chan struct{}, maxAsking), publishing: make(chan struct{}, maxPublishing), operating: make(chan struct{}, maxOperating),
+		sending: make(chan struct{}, maxSending),
+		// Without http.ProxyFromEnvironment: that is for what lies outside.
+		between: &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Second, MaxResponseHeaderBytes: maxAnswer},
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
@@ -89,9 +94,11 @@ func New(o Options) http.Handler {
 
 type server struct {
 	Options
-	asking     chan struct{} // holds a place per request that asks the loop
-	publishing chan struct{} // and one per request that publishes
-	operating  chan struct{} // and one per request about deliveries
+	asking     chan struct{}     // holds a place per request that asks the loop
+	publishing chan struct{}     // and one per request that publishes
+	operating  chan struct{}     // and one per request about deliveries
+	sending    chan struct{}     // and one per message that is sent
+	between    http.RoundTripper // to other nodes
 }
 
 // route is one thing that is served, for the mux and for the index.
@@ -122,6 +129,7 @@ func (s *server) routes() []route {
 		{"/v1/resources", "resources and their holders, in pages; ?kind= ?limit= ?after=", s.asked(s.resources), false},
 		{"/v1/resources/{kind}/{id}", "one resource: spec, holder, epoch, state, last error", s.asked(s.resource), false},
 		{"/v1/resources/{kind}/{id}/retry", "try it again now, if it failed or was given up", s.asked(s.retry), true},
+		{"/v1/resources/{kind}/{id}/send", "of a websocket: send the body as a message; answered when it is written to the connection", s.send, true},
 		{"/v1/resources/{kind}/{id}/deliveries", "of a webhook: how far it is, what waits, is in doubt or dead; ?state= ?since= ?limit=", s.operated(s.deliveries), false},
 		{"/v1/resources/{kind}/{id}/replay", "have a webhook send events now, whatever has happened to them", s.operated(s.decide(webhook.Replay)), true},
 		{"/v1/resources/{kind}/{id}/drop", "have a webhook forget events that wait, are in doubt or dead", s.operated(s.decide(webhook.Drop)), true},

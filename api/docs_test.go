@@ -29,7 +29,7 @@ func TestDocumentation(t *testing.T) {
 		heading := r.method() + " " + path
 		section, found := documented[heading]
 		delete(documented, heading)
-		example := strings.NewReplacer("{kind}/{id}/retry", "websocket/ticker/retry", "{kind}/{id}/", "webhook/shop/", "{kind}", "websocket", "{id}", "ticker",
+		example := strings.NewReplacer("{kind}/{id}/retry", "websocket/ticker/retry", "{kind}/{id}/send", "websocket/ticker/send", "{kind}/{id}/", "webhook/shop/", "{kind}", "websocket", "{id}", "ticker",
 			"{topic}", "orders").Replace(path)
 		switch {
 		case !found:

@@ -48,6 +48,8 @@ type ResourceInfo struct {
 	Holder  string  `json:"holder,omitempty"`
 	Epoch   int64   `json:"epoch,omitempty"`
 	Lease   LeaseID `json:"lease,omitempty"`
+	// Address is where the holder's HTTP server is reached, as it says itself.
+	Address string `json:"-"`
 	// State is, for what is held here, the runner's own word; for what another node holds, "held"; else "pending".
 	State   string       `json:"state"`
 	Error   string       `json:"last_error,omitempty"`

@@ -237,7 +237,7 @@ func (v *view) resourceInfo(s *slot, now Instant, wall time.Time) ResourceInfo {
 		Pending: v.pendingInfo(s, now, wall),
 	}
 	if s.holder != nil {
-		info.Holder, info.Epoch, info.Lease = s.holder.id, s.claim, s.lease
+		info.Holder, info.Epoch, info.Lease, info.Address = s.holder.id, s.claim, s.lease, s.holder.Address
 		if s.holder.present() {
 			info.State = stateHeld
 		}

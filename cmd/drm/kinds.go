@@ -39,15 +39,16 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 	agent := "drm/" + thisBuild().Version
 	pulls := pull.NewSet(pull.Options{Clients: clients, Budgets: budgets, Agent: agent, Meter: meter})
 	log := slog.New(newLogLimit(w.log.Handler()))
+	w.sockets = websocket.New(websocket.Options{
+		Sinks: sinks, Book: w.book, Clients: clients, Guard: guard, Budgets: budgets, Meter: meter, Log: log,
+	})
 	runners = map[string]cluster.Runner{
 		httppoll.Kind: httppoll.New(httppoll.Options{Pulls: pulls, Sinks: sinks, Book: w.book, Meter: meter, Log: log}),
 		trim.Kind:     trim.New(trim.Options{Store: w.store, Book: w.book, Meter: meter, Logger: log}),
 		webhook.Kind: webhook.New(webhook.Options{
 			Log: w.topics, Book: w.book, Clients: clients, Agent: agent, Host: w.node.node, Meter: meter, Logger: log,
 		}),
-		websocket.Kind: websocket.New(websocket.Options{
-			Sinks: sinks, Book: w.book, Clients: clients, Guard: guard, Budgets: budgets, Meter: meter, Log: log,
-		}),
+		websocket.Kind: w.sockets,
 	}
 	return runners, func() {
 		clients.Close()

@@ -21,6 +21,7 @@ import (
 	"github.com/drm-cluster/drm/metrics"
 	"github.com/drm-cluster/drm/resources/trim"
 	"github.com/drm-cluster/drm/resources/webhook"
+	"github.com/drm-cluster/drm/resources/websocket"
 	"github.com/drm-cluster/drm/state"
 )
 
@@ -57,6 +58,7 @@ type worker struct {
 	store    *lease.Store
 	topics   *events.Log
 	book     *state.Book
+	sockets  *websocket.Runner
 	tidier   *tidier
 	loop     *cluster.Loop
 	burst    burst
@@ -200,6 +202,7 @@ func (w *worker) http() http.Handler {
 		Look: func(ctx context.Context, topic string, after *events.Position, most int) (events.Excerpt, error) {
 			return events.Look(ctx, w.store, topic, after, most)
 		},
+		Send:         w.sockets.Send,
 		Webhooks:     webhook.NewOperator(w.store),
 		Metrics:      w.metrics.Handler(),
 		Node:         w.node.node,

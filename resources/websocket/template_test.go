@@ -16,35 +16,35 @@ func TestTemplates(t *testing.T) {
 		Resume: map[string]any{"seq": 41, "session": "s-1"},
 	}
 	secrets := map[string]resources.Secret{"token": resources.Literal(`hu"sh`)}
-	for spec, want := range map[string]string{
-		`"ping"`:                                   "ping",
-		`""`:                                       "",
-		`"{\"op\":\"ping\"}"`:                      `{"op":"ping"}`,
-		`"{ \"op\" : 1 }"`:                         `{ "op" : 1 }`, // a text without holes stays as it is
-		`"a ${msg.n} b $${x} c"`:                   "a 7 b ${x} c",
-		`"{\"ack\":\"${msg.id}\"}"`:                `{"ack":"x\",\"admin\":true,\"y\":\""}`,
-		`"{\"ack\":\"${msg.n}\"}"`:                 `{"ack":"7"}`,
-		`"{\"seq\": ${resume.seq}}"`:               `{"seq": 41}`, // not JSON before it is filled
-		`"{\"seq\": ${resume.none}}"`:              `{"seq": null}`,
-		`{"ack": "${msg.id}"}`:                     `{"ack":"x\",\"admin\":true,\"y\":\""}`,
-		`{"op": 6, "d": {"seq": "${resume.seq}"}}`: `{"op":6,"d":{"seq":41}}`,
-		`{"d": "${resume.none}", "${resume.session}": 1}`:   `{"d":null,"s-1":1}`,
-		`["${msg.list}", "n=${msg.n}", "\u00fc\"${1}\\"]`:   `[[1,"a"],"n=7","ü\"1\\"]`,
-		`{"token": "${secret:token}"}`:                      `{"token":"hu\"sh"}`,
-		`"AUTH ${secret:token}"`:                            `AUTH hu"sh`,
-		`{"a": "${ {'x': \"}\"}.x + '{' }"}`:                `{"a":"}{"}`,
-		`{"a": "$${not}", "b": "${ len(resume.session) }"}`: `{"a":"${not}","b":3}`,
+	for _, c := range []struct{ spec, want string }{
+		{`"ping"`, "ping"},
+		{`""`, ""},
+		{`"{\"op\":\"ping\"}"`, `{"op":"ping"}`},
+		{`"{ \"op\" : 1 }"`, `{ "op" : 1 }`}, // a text without holes stays as it is
+		{`"a ${msg.n} b $${x} c"`, "a 7 b ${x} c"},
+		{`"{\"ack\":\"${msg.id}\"}"`, `{"ack":"x\",\"admin\":true,\"y\":\""}`},
+		{`"{\"ack\":\"${msg.n}\"}"`, `{"ack":"7"}`},
+		{`"{\"seq\": ${resume.seq}}"`, `{"seq": 41}`}, // not JSON before it is filled
+		{`"{\"seq\": ${resume.none}}"`, `{"seq": null}`},
+		{`{"ack": "${msg.id}"}`, `{"ack":"x\",\"admin\":true,\"y\":\""}`},
+		{`{"op": 6, "d": {"seq": "${resume.seq}"}}`, `{"op":6,"d":{"seq":41}}`},
+		{`{"d": "${resume.none}", "${resume.session}": 1}`, `{"d":null,"s-1":1}`},
+		{`["${msg.list}", "n=${msg.n}", "\u00fc\"${1}\\"]`, `[[1,"a"],"n=7","ü\"1\\"]`},
+		{`{"token": "${secret:token}"}`, `{"token":"hu\"sh"}`},
+		{`"AUTH ${secret:token}"`, `AUTH hu"sh`},
+		{`{"a": "${ {'x': \"}\"}.x + '{' }"}`, `{"a":"}{"}`},
+		{`{"a": "$${not}", "b": "${ len(resume.session) }"}`, `{"a":"${not}","b":3}`},
 	} {
 		var x template
-		if err := json.Unmarshal([]byte(spec), &x); err != nil {
-			t.Errorf("%s: %v", spec, err)
+		if err := json.Unmarshal([]byte(c.spec), &x); err != nil {
+			t.Errorf("%s: %v", c.spec, err)
 			continue
 		}
 		if err := x.check("send", secrets); err != nil {
-			t.Errorf("%s: %v", spec, err)
+			t.Errorf("%s: %v", c.spec, err)
 		}
-		if got, err := x.fill(values, secrets); err != nil || got != want {
-			t.Errorf("%s gave %s, %v; want %s", spec, got, err, want)
+		if got, err := x.fill(values, secrets); err != nil || got != c.want {
+			t.Errorf("%s gave %s, %v; want %s", c.spec, got, err, c.want)
 		}
 	}
 }
