@@ -15,6 +15,8 @@ import (
 	"github.com/drm-cluster/drm/resources/httppoll"
 	"github.com/drm-cluster/drm/resources/post"
 	"github.com/drm-cluster/drm/resources/pull"
+	"github.com/drm-cluster/drm/resources/redis"
+	"github.com/drm-cluster/drm/resources/redisconn"
 	"github.com/drm-cluster/drm/resources/trim"
 	"github.com/drm-cluster/drm/resources/webhook"
 	"github.com/drm-cluster/drm/resources/websocket"
@@ -22,7 +24,7 @@ import (
 )
 
 // kindNames are the kinds of resources that this program can hold.
-var kindNames = []string{httppoll.Kind, trim.Kind, webhook.Kind, websocket.Kind}
+var kindNames = []string{httppoll.Kind, redis.Kind, trim.Kind, webhook.Kind, websocket.Kind}
 
 // kinds returns the runner of each kind, and what must be called when none of them runs any more.
 func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string]cluster.Runner, end func()) {
@@ -44,7 +46,10 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 	})
 	runners = map[string]cluster.Runner{
 		httppoll.Kind: httppoll.New(httppoll.Options{Pulls: pulls, Sinks: sinks, Book: w.book, Meter: meter, Log: log}),
-		trim.Kind:     trim.New(trim.Options{Store: w.store, Book: w.book, Meter: meter, Logger: log}),
+		redis.Kind: redis.New(redis.Options{
+			Sinks: sinks, Book: w.book, Dialer: redisconn.NewDialer(guard), Budgets: budgets, Meter: meter, Log: log,
+		}),
+		trim.Kind: trim.New(trim.Options{Store: w.store, Book: w.book, Meter: meter, Logger: log}),
 		webhook.Kind: webhook.New(webhook.Options{
 			Log: w.topics, Book: w.book, Clients: clients, Agent: agent, Host: w.node.node, Meter: meter, Logger: log,
 		}),

@@ -123,7 +123,7 @@ func (t *Target) greet(ctx context.Context, plain net.Conn, l login) (*Conn, err
 	if err != nil {
 		return nil, resources.ExplainTLS(err)
 	}
-	w := newWire(stream)
+	w := newWire(stream, plain)
 	raw, ok := redis.NewConn(w, l.answer, l.answer).(redis.ConnWithTimeout)
 	if !ok {
 		return nil, errors.New("the redis library has no time-outs")

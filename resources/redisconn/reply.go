@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -49,6 +50,18 @@ func explain(err error) error {
 // used on; after any other it can't.
 func (c *Conn) Do(command string, args ...any) (any, error) {
 	reply, err := c.ConnWithTimeout.Do(command, args...)
+	return reply, explain(err)
+}
+
+// Receive returns the next reply, or what was pushed. Errors are as those of Do.
+func (c *Conn) Receive() (any, error) {
+	reply, err := c.ConnWithTimeout.Receive()
+	return reply, explain(err)
+}
+
+// ReceiveWithTimeout does as Receive, with another time-out than that of the connection.
+func (c *Conn) ReceiveWithTimeout(d time.Duration) (any, error) {
+	reply, err := c.ConnWithTimeout.ReceiveWithTimeout(d)
 	return reply, explain(err)
 }
 

@@ -33,6 +33,7 @@ var usualLimits = Limits{String: 1 << 20, Reply: 4 << 20}
 // allocates whatever it is told.
 type wire struct {
 	net.Conn
+	plain  net.Conn // below TLS
 	in     *bufio.Reader
 	limits atomic.Pointer[Limits]
 
@@ -46,11 +47,14 @@ type wire struct {
 	elements int    // of the reply
 }
 
-func newWire(c net.Conn) *wire {
-	w := &wire{Conn: c, in: bufio.NewReaderSize(c, wireBuffer)}
+func newWire(c, plain net.Conn) *wire {
+	w := &wire{Conn: c, plain: plain, in: bufio.NewReaderSize(c, wireBuffer)}
 	w.limits.Store(&usualLimits)
 	return w
 }
+
+// Close implements net.Conn. It ends the connection without a goodbye: that of TLS would wait for a server that reads nothing.
+func (w *wire) Close() error { return w.plain.Close() }
 
 // Read implements net.Conn. It returns as much as there is without waiting for more.
 func (w *wire) Read(p []byte) (int, error) {

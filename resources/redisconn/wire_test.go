@@ -25,7 +25,7 @@ func (f feed) SetReadDeadline(time.Time) error { return nil }
 
 // passed returns what the library would be given of a text.
 func passed(r io.Reader, l Limits) (string, error) {
-	w := newWire(feed{Reader: r})
+	w := newWire(feed{Reader: r}, nil)
 	w.limits.Store(&l)
 	got, err := io.ReadAll(w)
 	return string(got), err
@@ -66,7 +66,7 @@ func TestWire(t *testing.T) {
 func TestWireHoldsNothingBack(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
-	w := newWire(ours)
+	w := newWire(ours, ours)
 	defer w.Close()
 	go func() { _, _ = theirs.Write([]byte("+OK\r\n$1")) }()
 	b := make([]byte, 100)
@@ -124,7 +124,8 @@ func FuzzWire(f *testing.F) {
 	f.Add([]byte(message + "$3\r\nabc\r\n$99\r\nx"))
 	f.Add([]byte("*999999999999\r\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		w := newWire(feed{Reader: bytes.NewReader(text)})
+		from := feed{Reader: bytes.NewReader(text)}
+		w := newWire(from, from)
 		w.limits.Store(&Limits{String: 8, Reply: 16})
 		conn := redis.NewConn(w, 0, 0)
 		for range 100 {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
 )
 
@@ -170,20 +169,6 @@ func (s *session) obey(i int, do string) error {
 	}
 	s.hangUp(s.spec.CloseOnHandover)
 	return end(paceBackoff, "control[%d]: the server has asked to connect again", i)
-}
-
-// gapBefore is the gap with which a run begins; nil if nobody is known to have run the resource before.
-func gapBefore(c cluster.Claim) *resources.Gap {
-	gap := &resources.Gap{From: c.LastRun, Reason: "the resource was begun anew"}
-	switch c.Change {
-	case "", cluster.ChangeNew:
-		return nil
-	case cluster.ChangeHandOff:
-		gap.Reason = "the resource has moved here from another node"
-	case cluster.ChangeTakeover:
-		gap.Reason = "the node that held the resource is gone"
-	}
-	return gap
 }
 
 // missed notes since when something may have been missed, after a connection.

@@ -171,7 +171,7 @@ func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
 			StableAfter: time.Duration(spec.Reconnect.StableAfter),
 		},
 		callers: r.newCallers(spec),
-		gap:     gapBefore(c),
+		gap:     resources.GapBefore(c),
 	}
 	h.memory = newMemory(spec.Resume, r.book, c, func(what string, err error) { h.logged().Warn(what, "err", err) })
 	if spec.SendRate != (resources.Rate{}) {

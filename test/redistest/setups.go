@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,4 +76,40 @@ func StartSentinel(t testing.TB, name string, master *Server) *Server {
 		t.Fatal(err)
 	}
 	return Start(t, path, "--sentinel")
+}
+
+// LastSlot is the last slot of a cluster.
+const LastSlot = 16383
+
+// StartCluster runs a cluster of two nodes until the test ends, each with half of the slots.
+func StartCluster(t testing.TB) (first, second *Server) {
+	t.Helper()
+	bus := func() string {
+		addr, err := freeAddress()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return port
+	}
+	secondBus := bus()
+	first = Start(t, "--cluster-enabled", "yes", "--cluster-port", bus())
+	second = Start(t, "--cluster-enabled", "yes", "--cluster-port", secondBus)
+	first.Do("CLUSTER", "ADDSLOTSRANGE", 0, LastSlot/2)
+	second.Do("CLUSTER", "ADDSLOTSRANGE", LastSlot/2+1, LastSlot)
+	host, port, err := net.SplitHostPort(second.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Do("CLUSTER", "MEET", host, port, secondBus)
+	for _, s := range []*Server{first, second} {
+		s.Until("form a cluster", func() bool {
+			info, err := redis.String(s.Do("CLUSTER", "INFO"), nil)
+			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:2")
+		})
+	}
+	return first, second
 }
