@@ -23,6 +23,7 @@ type work struct {
 	blocked     *prometheus.CounterVec
 	polls       *prometheus.CounterVec
 	polling     prometheus.Histogram
+	sourced     *prometheus.CounterVec
 	deliveries  deliveries
 }
 
@@ -58,6 +59,9 @@ func newWork(with promauto.Factory, kinds []string) work {
 			Help: "Requests of polls, by kind and answer; failed had none, or none that was whole.",
 		}, []string{"kind", "result"}),
 		polling:    with.NewHistogram(durations("drm_poll_duration_seconds", "One request of a poll, from its turn at the host to the end of the answer.")),
+		sourced: counters(with, "drm_source_changes_total",
+			"What sources did with the resources that they list; refused are entries that are no good, what is somebody else's, and more to remove than max_removal.",
+			"change", resources.SourceChanges()),
 		deliveries: newDeliveries(with),
 	}
 	for _, kind := range kinds {
@@ -104,6 +108,9 @@ func (m *Metrics) Meter() resources.Meter {
 			}
 		},
 		Blocked: func(reason string) { w.blocked.WithLabelValues(known(reason, resources.BlockReasons())).Inc() },
+	}
+	meter.Sourced = func(change string, n int) {
+		w.sourced.WithLabelValues(known(change, resources.SourceChanges())).Add(float64(n))
 	}
 	meter.Polls = func(kind, result string, took time.Duration) {
 		w.polls.WithLabelValues(known(kind, m.kinds), known(result, resources.PollResults())).Inc()

@@ -6,7 +6,7 @@ import "time"
 // Meter counts nothing. The functions are called from many goroutines and must not block. Every label
 // comes from a bounded set, so that a counter can start at 0 for each: see States, ConnectResults,
 // DropReasons, SinkNames, BlockReasons, AttemptResults, Fates,
-// BreakerStates, PollResults and TrimReasons.
+// BreakerStates, PollResults, SourceChanges and TrimReasons.
 type Meter struct {
 	// Connections adds n (1 or -1) to the connections of a kind that are in a state.
 	Connections func(kind, state string, n int)
@@ -38,6 +38,8 @@ type Meter struct {
 	Breakers func(state string, n int)
 	// Polls tells of one request of a poll: what came of it, and how long it took.
 	Polls func(kind, result string, took time.Duration)
+	// Sourced counts n changes that a source made, or refused to make.
+	Sourced func(change string, n int)
 	// Gaps counts one gap: events that were deleted before they were delivered.
 	Gaps func()
 	// Trimmed counts n events that were deleted from the log.

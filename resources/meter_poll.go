@@ -44,3 +44,23 @@ func (m *Meter) Poll(kind, result string, took time.Duration) {
 		m.Polls(kind, result, took)
 	}
 }
+
+// What a source does with what is listed.
+const (
+	SourceAdded   = "added"
+	SourceUpdated = "updated"
+	SourceRemoved = "removed"
+	SourceRefused = "refused" // an entry that is no good, or somebody else's, or more to remove than max_removal
+)
+
+// SourceChanges returns the changes that a Meter hears of.
+func SourceChanges() []string {
+	return []string{SourceAdded, SourceUpdated, SourceRemoved, SourceRefused}
+}
+
+// Source counts n changes that a source made, or refused to make.
+func (m *Meter) Source(change string, n int) {
+	if m.Sourced != nil && n > 0 && change != "" {
+		m.Sourced(change, n)
+	}
+}

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +21,7 @@ import (
 	"github.com/drm-cluster/drm/resources/pull"
 	"github.com/drm-cluster/drm/resources/redis"
 	"github.com/drm-cluster/drm/resources/redisconn"
+	"github.com/drm-cluster/drm/resources/source"
 	"github.com/drm-cluster/drm/resources/trim"
 	"github.com/drm-cluster/drm/resources/webhook"
 	"github.com/drm-cluster/drm/resources/websocket"
@@ -24,7 +29,7 @@ import (
 )
 
 // kindNames are the kinds of resources that this program can hold.
-var kindNames = []string{httppoll.Kind, redis.Kind, trim.Kind, webhook.Kind, websocket.Kind}
+var kindNames = []string{httppoll.Kind, redis.Kind, source.Kind, trim.Kind, webhook.Kind, websocket.Kind}
 
 // kinds returns the runner of each kind, and what must be called when none of them runs any more.
 func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string]cluster.Runner, end func()) {
@@ -39,13 +44,13 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 	sinks := sink.NewSet(sink.Options{Stdout: stdout, Clients: clients, Meter: meter})
 	budgets := resources.NewBudgets(w.nodes, meter)
 	agent := "drm/" + thisBuild().Version
-	pulls := pull.NewSet(pull.Options{Clients: clients, Budgets: budgets, Agent: agent, Meter: meter})
 	log := slog.New(newLogLimit(w.log.Handler()))
+	pulls := pull.NewSet(pull.Options{Clients: clients, Budgets: budgets, Agent: agent, Meter: meter, Log: log})
 	w.sockets = websocket.New(websocket.Options{
 		Sinks: sinks, Book: w.book, Clients: clients, Guard: guard, Budgets: budgets, Meter: meter, Log: log,
 	})
 	runners = map[string]cluster.Runner{
-		httppoll.Kind: httppoll.New(httppoll.Options{Pulls: pulls, Sinks: sinks, Book: w.book, Meter: meter, Log: log}),
+		httppoll.Kind: httppoll.New(httppoll.Options{Pulls: pulls, Sinks: sinks, Book: w.book, Meter: meter}),
 		redis.Kind: redis.New(redis.Options{
 			Sinks: sinks, Book: w.book, Dialer: redisconn.NewDialer(guard), Budgets: budgets, Meter: meter, Log: log,
 		}),
@@ -55,6 +60,14 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 		}),
 		websocket.Kind: w.sockets,
 	}
+	listable := slices.Sorted(maps.Keys(runners)) // all but sources themselves
+	runners[source.Kind] = source.New(source.Options{
+		Pulls: pulls, Book: w.book, Kinds: listable, Meter: meter,
+		Check: func(kind string, spec json.RawMessage) error {
+			_, err := cluster.ReadShared(spec)
+			return cmp.Or(err, runners[kind].Check(spec))
+		},
+	})
 	return runners, func() {
 		clients.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -35,7 +35,7 @@ func TestStateGoesAlong(t *testing.T) {
 		want := map[string]int{"changed": 1, "items": 2}[name]
 		for run := range 3 {
 			h := rig.hold(name, s.spec(t, fields+[]string{"", "", `, "conditional": false`}[run]))
-			if err := h.poll(); err != nil {
+			if err := once(h); err != nil {
 				t.Fatal(err)
 			}
 			s.mu.Lock()
@@ -47,7 +47,7 @@ func TestStateGoesAlong(t *testing.T) {
 			want = 0
 		}
 		h := rig.hold(name, s.spec(t, fields+`, "items": "data"`))
-		if err := h.poll(); err != nil {
+		if err := once(h); err != nil {
 			t.Fatal(err)
 		}
 		if got := rig.got(); len(got) != map[string]int{"changed": 1}[name] {
@@ -63,13 +63,13 @@ func TestEndBetweenSinkAndRecord(t *testing.T) {
 	source := serve(t, says(`[{"id": "a"}, {"id": "b"}]`))
 	receiver := serve(t, func(http.ResponseWriter, *http.Request) { rig.claim("a", "") })
 	spec := source.spec(t, fmt.Sprintf(`, "emit": "items", "id": "data.id", "sink": {"type": "http", "url": %q}`, receiver.URL))
-	if err := rig.hold("a", spec).poll(); !errors.Is(err, state.ErrFenced) {
+	if err := once(rig.hold("a", spec)); !errors.Is(err, state.ErrFenced) {
 		t.Fatalf("the first holder: %v", err)
 	}
 	receiver.now(says(""))
 	h := rig.hold("a", spec)
 	for range 2 {
-		if err := h.poll(); err != nil {
+		if err := once(h); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -104,7 +104,7 @@ func TestSinkDown(t *testing.T) {
 	})
 	h := rig.hold("a", source.spec(t, fmt.Sprintf(
 		`, "emit": "items", "sink": {"type": "http", "url": %q, "retry": {"initial": "10ms", "max": "20ms"}}`, receiver.URL)))
-	if err := h.poll(); err != nil {
+	if err := once(h); err != nil {
 		t.Fatal(err)
 	}
 	rig.is("a", pull.StateReady, "")
@@ -173,7 +173,7 @@ func TestHostRate(t *testing.T) {
 	h := rig.hold("a", s.spec(t, `, "host_limit": {"rate": "20/s"}`))
 	began := time.Now()
 	for range 4 {
-		if err := h.poll(); err != nil {
+		if err := once(h); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -23,8 +23,6 @@ package httppoll
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/drm-cluster/drm/cluster"
@@ -46,19 +44,13 @@ type Options struct {
 	Sinks *sink.Set
 	Book  *state.Book
 	Meter resources.Meter
-	Log   *slog.Logger // nil: none
 }
 
 // Runner polls. It implements cluster.Runner.
 type Runner struct{ o Options }
 
 // New returns a Runner.
-func New(o Options) *Runner {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	return &Runner{o: o}
-}
+func New(o Options) *Runner { return &Runner{o: o} }
 
 // Check implements cluster.Runner: it says what is wrong with a spec, without looking at files or the network.
 func (r *Runner) Check(raw json.RawMessage) error {
@@ -75,15 +67,7 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 	if err != nil {
 		return err
 	}
-	for {
-		if err := resources.Wait(ctx, time.Until(h.next)); err != nil {
-			return err
-		}
-		resources.Apart(func() { err = h.poll() })
-		if err != nil {
-			return err
-		}
-	}
+	return h.loop.Run(h.poll)
 }
 
 // hold is one resource for the time of one run. Its methods are called by one goroutine at a time.
@@ -92,8 +76,8 @@ type hold struct {
 	ctx    context.Context // while it lasts, something new may be begun
 	claim  cluster.Claim   // without its spec
 	spec   *spec
+	loop   *pull.Loop
 	puller *pull.Puller
-	pacer  *pull.Pacer
 	sink   sink.Sink
 	kept   *state.Page
 
@@ -101,9 +85,6 @@ type hold struct {
 	written time.Time
 	window  *window
 	seq     uint64 // of the last message
-	next    time.Time
-	shows   cluster.Condition // but for trouble with the sink
-	blocked bool              // by the sink
 }
 
 func (r *Runner) begin(ctx context.Context, c cluster.Claim) (*hold, error) {
@@ -111,13 +92,8 @@ func (r *Runner) begin(ctx context.Context, c cluster.Claim) (*hold, error) {
 	if err != nil {
 		return nil, cluster.Permanent(err)
 	}
-	now := time.Now()
-	h := &hold{
-		Runner: r, ctx: ctx, claim: c, spec: s, puller: r.o.Pulls.Open(&s.Spec, c), pacer: pull.NewPacer(&s.Spec, c, now),
-		kept: r.o.Book.Page(c), shows: cluster.Condition{State: pull.StateReady},
-	}
+	h := &hold{Runner: r, ctx: ctx, claim: c, spec: s, puller: r.o.Pulls.Open(&s.Spec, c), kept: r.o.Book.Page(c)}
 	h.claim.Spec, h.claim.Past = nil, nil // they are read; thousands of specs are not to be kept in memory twice
-	h.sink = r.o.Sinks.Open(s.Sink, h.sinkTrouble)
 	records, err := h.kept.Load(c.Held)
 	if err != nil {
 		return nil, err
@@ -125,61 +101,14 @@ func (r *Runner) begin(ctx context.Context, c cluster.Claim) (*hold, error) {
 	if err := h.takeUp(records); err != nil {
 		return nil, err
 	}
-	h.next = h.pacer.First(now, h.record.At)
-	if c.Past != nil {
-		h.shows = *c.Past
-		h.shows.NextTry = h.next
-	}
-	h.claim.Report(h.shows)
+	h.loop = r.o.Pulls.Loop(ctx, &s.Spec, c, h.record.At)
+	h.sink = r.o.Sinks.Open(s.Sink, h.loop.SinkTrouble)
 	return h, nil
 }
 
-// poll makes one poll, reports how it went, and sets when the next one is due. An error ends the run.
-func (h *hold) poll() error {
-	began := time.Now()
+// poll makes one poll.
+func (h *hold) poll(began time.Time) (pull.Outcome, error) {
 	r := h.newRound(began)
 	err := r.run()
-	now := time.Now()
-	var why *pull.Trouble
-	switch {
-	case h.ctx.Err() != nil:
-		return resources.Cause(h.ctx)
-	case errors.As(err, &why):
-		h.next = h.pacer.Failed(now, why.Asked)
-		h.show(cluster.Condition{State: why.State, Err: why, Attempts: h.pacer.Failures, NextTry: h.next})
-		return nil
-	case err != nil:
-		return err
-	}
-	h.next = h.pacer.Next(began, now, r.asked)
-	if r.partial != nil {
-		h.show(cluster.Condition{State: StatePartial, Err: r.partial})
-		return nil
-	}
-	h.show(cluster.Condition{State: pull.StateReady})
-	return nil
-}
-
-// show reports how polling goes.
-func (h *hold) show(c cluster.Condition) {
-	if c.Err != nil {
-		h.o.Log.Warn("poll", "kind", Kind, "resource", h.claim.Key.ID, "epoch", h.claim.Epoch, "url", resources.RedactURL(h.spec.URL),
-			"state", c.State, "next", time.Until(h.next).Round(time.Millisecond), "err", c.Err)
-	}
-	if c.Err == nil && c.State == h.shows.State {
-		return
-	}
-	h.shows = c
-	h.claim.Report(c)
-}
-
-// sinkTrouble is told how attempts to send went, from within Send.
-func (h *hold) sinkTrouble(err error) {
-	switch {
-	case err != nil:
-		h.claim.Report(cluster.Condition{State: resources.StateSinkBlocked, Err: err})
-	case h.blocked:
-		h.claim.Report(h.shows)
-	}
-	h.blocked = err != nil
+	return pull.Outcome{State: StatePartial, Err: r.partial, Asked: r.asked}, err
 }

@@ -78,7 +78,7 @@ func TestItems(t *testing.T) {
 		h := rig.hold(id, s.spec(t, test.fields))
 		for i, answer := range test.answers {
 			s.now(says(answer))
-			if err := h.poll(); err != nil {
+			if err := once(h); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			got := rig.got()
@@ -107,7 +107,7 @@ func TestMillionItems(t *testing.T) {
 	s := serve(t, says(body))
 	h := rig.hold("million", s.spec(t, `, "emit": "items"`))
 	for i, want := range []int{2, 0} {
-		if err := h.poll(); err != nil {
+		if err := once(h); err != nil {
 			t.Fatal(err)
 		}
 		if got := rig.got(); len(got) != want {
@@ -121,11 +121,11 @@ func TestMillionItems(t *testing.T) {
 	}
 	s.now(says("[" + list.String() + "0]"))
 	h = rig.hold("many", s.spec(t, `, "emit": "items"`))
-	if err := h.poll(); err != nil {
+	if err := once(h); err != nil {
 		t.Fatal(err)
 	}
 	h = rig.hold("many", s.spec(t, `, "emit": "items"`)) // what is remembered lies in the store
-	if err := h.poll(); err != nil {
+	if err := once(h); err != nil {
 		t.Fatal(err)
 	}
 	if got := rig.got(); len(got) != 2500 {
@@ -164,7 +164,7 @@ func TestChanged(t *testing.T) {
 		{says(""), ""},
 	} {
 		s.now(step.answer)
-		if err := h.poll(); err != nil {
+		if err := once(h); err != nil {
 			t.Fatal(err)
 		}
 		got := ""
@@ -182,7 +182,7 @@ func TestChanged(t *testing.T) {
 	h = rig.hold("b", s.spec(t, `, "hash_ignore": ["at"], "transform": "data.n"`))
 	s.now(says(`{"n": 1, "at": 1}`))
 	for _, want := range []int{1, 0} {
-		if err := h.poll(); err != nil {
+		if err := once(h); err != nil {
 			t.Fatal(err)
 		}
 		if got := rig.got(); len(got) != want {
@@ -192,7 +192,7 @@ func TestChanged(t *testing.T) {
 	}
 	h = rig.hold("c", s.spec(t, `, "emit": "always"`))
 	for range 2 {
-		if err := h.poll(); err != nil {
+		if err := once(h); err != nil {
 			t.Fatal(err)
 		}
 		if got := rig.got(); len(got) != 1 {

@@ -137,6 +137,9 @@ func (r *rig) hold(id, spec string) *hold {
 	return h
 }
 
+// once makes one poll.
+func once(h *hold) error { return h.loop.Poll(h.poll) }
+
 // is expects a state, and that its error says something.
 func (r *rig) is(id, state, says string) {
 	r.t.Helper()

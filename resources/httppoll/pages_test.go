@@ -105,7 +105,7 @@ func TestPages(t *testing.T) {
 		s := serve(t, routes(test.pages))
 		id := strings.NewReplacer(" ", "-", ",", "").Replace(name)
 		h := rig.hold(id, s.spec(t, items+test.fields))
-		if err := h.poll(); err != nil {
+		if err := once(h); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
@@ -173,7 +173,7 @@ func TestCursor(t *testing.T) {
 		if step.answer != nil {
 			s.now(step.answer)
 		}
-		if err := h.poll(); err != nil {
+		if err := once(h); err != nil {
 			t.Fatal(err)
 		}
 		if asked, got := strings.Join(s.queries(), " "), data(); asked != step.asked || got != step.want {
@@ -181,7 +181,7 @@ func TestCursor(t *testing.T) {
 		}
 	}
 	h = rig.hold("a", strings.Replace(spec, `"initial": "5"`, `"initial": "0"`, 1))
-	if err := h.poll(); err != nil {
+	if err := once(h); err != nil {
 		t.Fatal(err)
 	}
 	if asked := s.queries(); asked[0] != "/l?since=0" {

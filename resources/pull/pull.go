@@ -1,8 +1,8 @@
 // Package pull asks other people's HTTP servers again and again, in good manners: what kinds that poll share.
 //
-//	spec ──▶ Pacer: when ──▶ Puller.Get: turn at the host ──▶ request with validators ──▶ unchanged, or a body of bounded size
-//	            ▲                                                     │
-//	            └──────── after how long, as the server asks ◀────────┘
+//	Loop ─▶ Pacer: when ─▶ the kind's poll ─▶ Puller.Get: turn at the host ─▶ request with validators ─▶ unchanged, or a body of bounded size
+//	            ▲                                                                     │
+//	            └──────────────────────── after how long, as the server asks ◀────────┘
 //
 // What is promised:
 //
@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -46,6 +47,7 @@ type Options struct {
 	Budgets *resources.Budgets
 	Agent   string // what the requests call themselves, such as drm/1.2.0
 	Meter   resources.Meter
+	Log     *slog.Logger // nil: none
 }
 
 // Set is what all that polls on a node shares. It may be used concurrently.
@@ -55,7 +57,12 @@ type Set struct {
 }
 
 // NewSet returns a Set.
-func NewSet(o Options) *Set { return &Set{o: o, hosts: hosts{groups: map[string]*host{}}} }
+func NewSet(o Options) *Set {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Set{o: o, hosts: hosts{groups: map[string]*host{}}}
+}
 
 // Puller polls one resource for one run. Not for concurrent use.
 type Puller struct {
