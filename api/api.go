@@ -65,7 +65,7 @@ func New(o Options) http.Handler {
 	s := &server{
 		Options: o,
 		asking:  make(chan struct{}, maxAsking), publishing: make(chan struct{}, maxPublishing), operating: make(chan struct{}, maxOperating),
-		sending: make(chan struct{}, maxSending),
+		sending: make(chan struct{}, maxSending), looking: make(chan struct{}, maxLooking),
 		// Without http.ProxyFromEnvironment: that is for what lies outside.
 		between: &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Second, MaxResponseHeaderBytes: maxAnswer},
 	}
@@ -98,6 +98,7 @@ type server struct {
 	publishing chan struct{}     // and one per request that publishes
 	operating  chan struct{}     // and one per request about deliveries
 	sending    chan struct{}     // and one per message that is sent
+	looking    chan struct{}     // and one per request that looks at a topic
 	between    http.RoundTripper // to other nodes
 }
 
@@ -133,7 +134,7 @@ func (s *server) routes() []route {
 		{"/v1/resources/{kind}/{id}/deliveries", "of a webhook: how far it is, what waits, is in doubt or dead; ?state= ?since= ?limit=", s.operated(s.deliveries), false},
 		{"/v1/resources/{kind}/{id}/replay", "have a webhook send events now, whatever has happened to them", s.operated(s.decide(webhook.Replay)), true},
 		{"/v1/resources/{kind}/{id}/drop", "have a webhook forget events that wait, are in doubt or dead", s.operated(s.decide(webhook.Drop)), true},
-		{"/v1/events/{topic}", "the last events of a topic, or those after a position; ?after= ?limit=", s.asked(s.look), false},
+		{"/v1/events/{topic}", "the last events of a topic, or those after a position; ?after= ?limit=", s.look, false},
 		{"/v1/events/{topic}", "publish an event, or a batch of CloudEvents; answered when etcd has it", s.publish, true},
 	}
 }

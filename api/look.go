@@ -1,8 +1,10 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/drm-cluster/drm/events"
 )
@@ -10,6 +12,9 @@ import (
 const (
 	lookStandard = 20
 	lookMost     = 1000
+	// maxLooking is how many requests look at topics at a time: each lists all keys of one.
+	maxLooking  = 2
+	lookTimeout = 20 * time.Second
 )
 
 // excerptAnswer is a part of a topic, in the order of the log. Next, if there are others after it, is to be asked for as after.
@@ -18,8 +23,27 @@ type excerptAnswer struct {
 	Next  string         `json:"next,omitempty"`
 }
 
-// look tells the last events of a topic, or those after a position.
-func (s *server) look(r *http.Request) (any, error) {
+// look tells the last events of a topic, or those after a position. It reads etcd, for longer than the loop is asked, and so has places of its own.
+func (s *server) look(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.looking <- struct{}{}:
+		defer func() { <-s.looking }()
+	default:
+		w.Header().Set("Retry-After", "1")
+		s.refuse(w, problem{http.StatusTooManyRequests, "others look at topics here; try again in a second, or ask another node"})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), lookTimeout)
+	defer cancel()
+	answer, err := s.excerpt(r.WithContext(ctx))
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	s.tell(w, http.StatusOK, answer)
+}
+
+func (s *server) excerpt(r *http.Request) (*excerptAnswer, error) {
 	q, err := query(r, "after", "limit")
 	if err != nil {
 		return nil, err
@@ -45,7 +69,7 @@ func (s *server) look(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := excerptAnswer{Items: append([]events.Event{}, found.Events...)}
+	answer := &excerptAnswer{Items: append([]events.Event{}, found.Events...)}
 	if n := len(found.Events); found.More && n > 0 {
 		answer.Next = found.Events[n-1].At.String()
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/drm-cluster/drm/events"
@@ -72,6 +73,40 @@ func TestATopicIsShown(t *testing.T) {
 			t.Errorf("%s: %d %s; want 400 and %q", query, status, said, says)
 		}
 	}
+}
+
+// Seen to fail with look waiting for a place.
+func TestLooksAreBounded(t *testing.T) {
+	began, end := make(chan struct{}), make(chan struct{})
+	h := New(Options{
+		Cluster: newNode().cluster(), Node: "a", Metrics: http.NotFoundHandler(),
+		Look: func(context.Context, string, *events.Position, int) (events.Excerpt, error) {
+			began <- struct{}{}
+			<-end
+			return events.Excerpt{}, nil
+		},
+	})
+	get := func() int {
+		request := httptest.NewRequest(http.MethodGet, "/v1/events/orders", nil)
+		request.Host = "localhost"
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, request)
+		return answer.Code
+	}
+	var looking sync.WaitGroup
+	for range maxLooking {
+		looking.Go(func() {
+			if status := get(); status != http.StatusOK {
+				t.Errorf("one of those that may look: %d", status)
+			}
+		})
+		<-began
+	}
+	if status := get(); status != http.StatusTooManyRequests {
+		t.Errorf("one more: %d", status)
+	}
+	close(end)
+	looking.Wait()
 }
 
 // Seen to fail with the topic not asked about, and without Retry-After.
