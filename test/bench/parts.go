@@ -48,6 +48,7 @@ var parts = []part{
 	},
 	{name: "hooks", about: "writes and memory of webhooks for which nothing is published", sizes: []int{10_000}, hooks: idleHooks},
 	{name: "resume", about: "kill -9 of the holder of webhooks with 10,000 undelivered events", sizes: []int{1, 1_000}, hooks: resume},
+	{name: "polls", about: "resources with one interval are polled evenly over it, also after a worker was killed", sizes: []int{10_000}, fleet: polls},
 	{name: "stall", about: "a put while leases are revoked: all claims on one lease, beside a thousand on each", sizes: []int{100_000}, inside: stall},
 }
 
