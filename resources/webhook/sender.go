@@ -75,7 +75,19 @@ func (s *sender) attempt(ctx context.Context, e events.Event, n int, epoch int64
 	begin := time.Now()
 	o := s.send(ctx, e, n, epoch)
 	o.took = time.Since(begin)
+	o.err = brief(o.err)
 	return o
+}
+
+// reasonMost is how many bytes of an error are kept: it lies on record for as long as its event, and a receiver may have a say in it.
+const reasonMost = 1 << 10
+
+// brief returns an error that is no longer than that.
+func brief(err error) error {
+	if err == nil || len(err.Error()) <= reasonMost {
+		return err
+	}
+	return errors.New(strings.ToValidUTF8(err.Error()[:reasonMost], "") + "…")
 }
 
 func (s *sender) send(ctx context.Context, e events.Event, n int, epoch int64) outcome {

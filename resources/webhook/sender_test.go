@@ -85,3 +85,16 @@ func says(code int, word string) func(http.ResponseWriter, *http.Request) {
 		w.WriteHeader(code)
 	}
 }
+
+// What a receiver may have a say in is kept short. Seen to fail with the error of an attempt as it is.
+func TestReasonsAreShort(t *testing.T) {
+	rec := receive(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "https://elsewhere.example/"+strings.Repeat("é", 4000))
+		w.WriteHeader(http.StatusFound)
+	})
+	o := senderTo(t, rec.URL, "").try(t.Context())
+	o.expect(t, refused, "302")
+	if n := len(o.err.Error()); n > reasonMost+len("…") || !strings.HasPrefix(o.err.Error(), "call "+rec.URL) {
+		t.Errorf("the reason has %d bytes: %.100s", n, o.err)
+	}
+}
