@@ -40,6 +40,10 @@ var parts = []part{
 	{name: "moves", about: "a node joins and leaves: moves beyond the least, spread, hand-off gaps", sizes: []int{10_000}, inside: moves},
 	{name: "leader", about: "etcd's leader is killed, of three members: what stops", sizes: []int{10_000}, inside: leader, members: 3},
 	{name: "steady", about: "keepalives and writes while nothing happens", sizes: []int{10_000}, inside: steady},
+	{
+		name: "redis", about: "resources that follow channels of one redis server: connections; messages a second, beside a bare loop", sizes: []int{5_000},
+		fleet: shareRedis,
+	},
 	{name: "memory", about: "memory for each idle websocket on its holder", sizes: []int{10_000}, fleet: memory},
 	{name: "elsewhere", about: "memory for each resource that others hold", sizes: []int{100_000}, inside: elsewhere},
 	{
