@@ -100,18 +100,21 @@ func (h *hooks) put(ctx context.Context) error {
 	return h.PutAll(ctx, specs)
 }
 
+// webhookClaims is what the claims on webhooks begin with. There are others: a node that holds a webhook has another resource trim the log.
+const webhookClaims = "claims/webhook/"
+
 // claimed returns once all webhooks are held.
 func (h *hooks) claimed(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	watching := h.Client.Watch(clientv3.WithRequireLeader(ctx), h.Prefix+"claims/", clientv3.WithPrefix())
+	watching := h.Client.Watch(clientv3.WithRequireLeader(ctx), h.Prefix+webhookClaims, clientv3.WithPrefix())
 	for {
-		claims, err := h.Claims(ctx)
-		if err != nil || len(claims) == h.n {
+		answer, err := h.Client.Get(ctx, h.Prefix+webhookClaims, clientv3.WithPrefix(), clientv3.WithCountOnly())
+		if err != nil || int(answer.Count) == h.n {
 			return err
 		}
 		if _, open := <-watching; !open {
-			return fmt.Errorf("wait for all to be held: %w; %d are", context.Cause(ctx), len(claims))
+			return fmt.Errorf("wait for all to be held: %w; %d are", context.Cause(ctx), answer.Count)
 		}
 	}
 }

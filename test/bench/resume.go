@@ -43,7 +43,7 @@ func resume(ctx context.Context, h *hooks) ([]row, error) {
 	}
 	watching, stop := context.WithTimeout(ctx, within)
 	defer stop()
-	claims := h.Client.Watch(clientv3.WithRequireLeader(watching), h.Prefix+"claims/", clientv3.WithPrefix(), clientv3.WithFilterDelete())
+	claims := h.Client.Watch(clientv3.WithRequireLeader(watching), h.Prefix+webhookClaims, clientv3.WithPrefix(), clientv3.WithFilterDelete())
 	first.Worker.Kill()
 	before, err := h.to.came(ctx, 0)
 	if err == nil {
