@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/drm-cluster/drm/events"
 )
@@ -82,7 +81,7 @@ func structured(body []byte) (e events.Event, err error) {
 		if err != nil {
 			return e, fmt.Errorf("%s %w", name, err)
 		}
-		if err := attribute(&e, name, text); err != nil {
+		if err := e.Set(name, text); err != nil {
 			return e, err
 		}
 	}
@@ -132,41 +131,9 @@ func binary(header http.Header, body []byte) (e events.Event, err error) {
 		if err != nil {
 			return e, fmt.Errorf("ce-%s: %w", name, err)
 		}
-		if err := attribute(&e, name, text); err != nil {
+		if err := e.Set(name, text); err != nil {
 			return e, err
 		}
 	}
 	return e, nil
-}
-
-// attribute sets an attribute of an event by its name in CloudEvents.
-func attribute(e *events.Event, name, text string) (err error) {
-	switch name {
-	case "specversion":
-		if text != "1.0" {
-			return fmt.Errorf("specversion is %q; only 1.0 is understood", text)
-		}
-	case "id":
-		e.ID = text
-	case "type":
-		e.Type = text
-	case "source":
-		e.Source = text
-	case "subject":
-		e.Subject = text
-	case "dataschema":
-		e.Schema = text
-	case "datacontenttype":
-		e.ContentType = text
-	case "time":
-		if e.Time, err = time.Parse(time.RFC3339, text); err != nil {
-			return fmt.Errorf("time is %q; write it like 2026-11-24T08:30:00Z", text)
-		}
-	default:
-		if e.Extensions == nil {
-			e.Extensions = map[string]string{}
-		}
-		e.Extensions[name] = text
-	}
-	return nil
 }

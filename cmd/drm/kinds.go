@@ -17,6 +17,7 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
 	"github.com/drm-cluster/drm/resources/httppoll"
+	"github.com/drm-cluster/drm/resources/natsconn"
 	"github.com/drm-cluster/drm/resources/post"
 	"github.com/drm-cluster/drm/resources/pull"
 	"github.com/drm-cluster/drm/resources/redis"
@@ -41,10 +42,11 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 		Meter:         meter,
 	}
 	clients := post.NewClients(guard)
+	log := slog.New(newLogLimit(w.log.Handler()))
+	agent := "drm/" + thisBuild().Version
+	nats := natsconn.New(natsconn.Options{Guard: guard, Name: agent + " " + w.node.node, Log: log})
 	sinks := sink.NewSet(sink.Options{Stdout: stdout, Clients: clients, Meter: meter})
 	budgets := resources.NewBudgets(w.nodes, meter)
-	agent := "drm/" + thisBuild().Version
-	log := slog.New(newLogLimit(w.log.Handler()))
 	pulls := pull.NewSet(pull.Options{Clients: clients, Budgets: budgets, Agent: agent, Meter: meter, Log: log})
 	w.sockets = websocket.New(websocket.Options{
 		Sinks: sinks, Book: w.book, Clients: clients, Guard: guard, Budgets: budgets, Meter: meter, Log: log,
@@ -56,7 +58,7 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 		}),
 		trim.Kind: trim.New(trim.Options{Store: w.store, Book: w.book, Meter: meter, Logger: log}),
 		webhook.Kind: webhook.New(webhook.Options{
-			Log: w.topics, Book: w.book, Clients: clients, Agent: agent, Host: w.node.node, Meter: meter, Logger: log,
+			Log: w.topics, Book: w.book, Clients: clients, NATS: nats, Agent: agent, Host: w.node.node, Meter: meter, Logger: log,
 		}),
 		websocket.Kind: w.sockets,
 	}

@@ -5,10 +5,12 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/drm-cluster/drm/resources/natslog"
 )
 
 // The page on this kind shows every field with its default, and every header by its name. Seen to fail with the page's timeout at 16s,
-// with burst left out of it, and with its drm-attempt misspelt.
+// with burst left out of it, with its drm-attempt misspelt, and with the stream's subjects left out.
 func TestDocsShowTheDefaults(t *testing.T) {
 	file, err := os.ReadFile("../../docs/kinds/webhook.md")
 	if err != nil {
@@ -32,6 +34,17 @@ func TestDocsShowTheDefaults(t *testing.T) {
 	for _, name := range fieldsOf(reflect.TypeFor[spec]()) {
 		if !strings.Contains(example, `"`+name+`":`) && !strings.Contains(page, `"`+name+`": `) {
 			t.Errorf("the page has no %s", name)
+		}
+	}
+	_, rest, _ = strings.Cut(page, "## Events from NATS JetStream")
+	_, rest, _ = strings.Cut(rest, "```json\n")
+	example, _, _ = strings.Cut(rest, "```")
+	if s, err := readSpec([]byte(example)); err != nil || s.Source.jetstream == nil {
+		t.Errorf("the example of a stream: %v", err)
+	}
+	for _, name := range fieldsOf(reflect.TypeFor[natslog.Spec]()) {
+		if !strings.Contains(example, `"`+name+`":`) && !strings.Contains(page, "| `"+name+"` |") && !strings.Contains(page, `"`+name+`": `) {
+			t.Errorf("the page has no field %s of a stream", name)
 		}
 	}
 	for _, name := range []string{headerAttempt, headerTrace, headerWord, headerOrigin} {

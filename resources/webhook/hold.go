@@ -73,7 +73,6 @@ type attempt struct {
 // run delivers until ctx ends. What was sent by then is waited for, as long as the webhook is held.
 func (h *hold) run() error {
 	defer h.count(0, false, "")
-	defer h.source.Close()
 	defer h.group.Wait()
 	h.begin()
 	defer func() { h.stopReading() }()

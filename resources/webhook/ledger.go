@@ -34,6 +34,7 @@ const (
 // cursor is how far the log has been taken up, and what is on its way.
 type cursor struct {
 	Topics []string        `json:"topics"`
+	Source string          `json:"source,omitempty"` // which log it is a position of; "": the topics of the cluster
 	At     events.Position `json:"at"`
 	Spec   int64           `json:"spec,string,omitempty"` // when the spec was put by which that was so
 	Flight []flight        `json:"flight,omitempty"`

@@ -53,7 +53,7 @@ func lastOfEach(changes []state.Change) (last []state.Change) {
 
 func (l *lane) cursor() cursor {
 	c := cursor{
-		Topics: l.spec.Topics, At: l.at, Spec: l.specRev, Taken: l.taken, Answers: l.answers, FailingSince: l.pace.since, Disabled: l.off,
+		Topics: l.spec.Topics, Source: l.spec.Source.name(), At: l.at, Spec: l.specRev, Taken: l.taken, Answers: l.answers, FailingSince: l.pace.since, Disabled: l.off,
 	}
 	for _, d := range l.active {
 		if d.dir != doubtDir { // of those the receiver is only asked

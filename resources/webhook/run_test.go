@@ -15,6 +15,7 @@ import (
 	"github.com/drm-cluster/drm/events"
 	"github.com/drm-cluster/drm/lease"
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/natsconn"
 	"github.com/drm-cluster/drm/resources/post"
 	"github.com/drm-cluster/drm/state"
 	"github.com/drm-cluster/drm/test/etcdtest"
@@ -52,7 +53,8 @@ func newStand(t *testing.T) *stand {
 	})
 	running.Go(func() { _ = log.Run(ctx) })
 	running.Go(func() { _ = book.Run(ctx) })
-	s.runner = New(Options{Log: log, Book: book, Clients: clients, Meter: resources.Meter{Lags: func(d time.Duration) { s.lags <- d }}})
+	nats := natsconn.New(natsconn.Options{Guard: &resources.Guard{AllowLoopback: true}})
+	s.runner = New(Options{Log: log, Book: book, Clients: clients, NATS: nats, Meter: resources.Meter{Lags: func(d time.Duration) { s.lags <- d }}})
 	return s
 }
 

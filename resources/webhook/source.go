@@ -2,16 +2,20 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/events"
+	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/natslog"
 )
 
 // source is the log that a webhook delivers: the topics of the cluster, or a stream of NATS (natslog.Stream). Of Origin, Seek and Next one is
 // called at a time, the others at any time before Close.
 type source interface {
-	// Origin is where a webhook begins that was never held. It asks the log where "now" is; "oldest" is before everything.
-	Origin(ctx context.Context, start string) (events.Position, error)
+	// Origin is where a webhook begins that was never held and is not to deliver what is old.
+	Origin(ctx context.Context) (events.Position, error)
 	// Seek has the log read on after a position.
 	Seek(after events.Position)
 	// Next returns what comes next in the order of the log, at least one event and at most so many, and blocks until there is one. It
@@ -34,11 +38,8 @@ type topicLog struct {
 	feed  *events.Feed
 }
 
-// Origin implements source. "Now" is when the webhook was created, so that nothing is missed that was published since.
-func (t *topicLog) Origin(ctx context.Context, start string) (events.Position, error) {
-	if start == startOldest {
-		return events.Position{}, nil
-	}
+// Origin implements source. It is when the webhook was created, so that nothing is missed that was published since.
+func (t *topicLog) Origin(ctx context.Context) (events.Position, error) {
 	return t.Log.Origin(ctx, t.key)
 }
 
@@ -61,4 +62,43 @@ func (t *topicLog) Close() {
 	if t.feed != nil {
 		t.feed.Close()
 	}
+}
+
+// sourceSpec is the "source" field of a spec: where events come from if not from topics of the cluster.
+type sourceSpec struct{ jetstream *natslog.Spec }
+
+// UnmarshalJSON reads the field strictly: which fields there are depends on "type".
+func (s *sourceSpec) UnmarshalJSON(b []byte) error {
+	var head struct {
+		Type any `json:"type"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil || head.Type != sourceJetStream {
+		return resources.Wrong("type", fmt.Sprintf("must be %q, the only one there is; for events of the cluster itself give topics instead of source", sourceJetStream))
+	}
+	spec := &natslog.Spec{}
+	if err := resources.Decode(b, spec); err != nil {
+		return err
+	}
+	s.jetstream = spec
+	return spec.Check()
+}
+
+const sourceJetStream = "jetstream"
+
+// name tells sources apart, since a position in one means nothing in another: "" is the topics of the cluster.
+func (s sourceSpec) name() string {
+	if s.jetstream == nil {
+		return ""
+	}
+	return s.jetstream.Name()
+}
+
+// source opens the source of a webhook.
+func (r *Runner) source(s *spec, k cluster.Key) source {
+	if s.Source.jetstream == nil {
+		return &topicLog{Log: r.log, names: s.Topics, key: k}
+	}
+	return natslog.Open(s.Source.jetstream, natslog.Options{
+		Conns: r.nats, Consumer: natslog.ConsumerFor(k.Kind, k.ID), Room: 4*maxKept + 16*s.Concurrency, AckWait: r.ackWait,
+	})
 }

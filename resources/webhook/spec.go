@@ -44,6 +44,7 @@ type spec struct {
 	post.Target
 
 	Topics      []string                          `json:"topics"`      // names, or globs
+	Source      sourceSpec                        `json:"source"`      // in their place
 	EventTypes  []string                          `json:"event_types"` // globs; empty: any
 	Filter      resources.Expression[terms, bool] `json:"filter"`
 	Transform   resources.Expression[terms, any]  `json:"transform"` // gives the data to send
@@ -177,7 +178,9 @@ func (s *spec) ownHeaders() []string {
 func (s *spec) check() error {
 	const maxPauses, maxPause = 100, 30 * 24 * time.Hour
 	switch {
-	case len(s.Topics) == 0:
+	case len(s.Topics) > 0 && s.Source.jetstream != nil:
+		return resources.Wrong("source", "is given beside topics; a webhook has one of them")
+	case len(s.Topics) == 0 && s.Source.jetstream == nil:
 		return resources.Wrong("topics", `is missing; name those to deliver, such as ["orders", "billing.*"]`)
 	case s.Ordering == orderKey && s.OrderingKey.Empty():
 		return resources.Wrong("ordering_key", `is missing; an ordering by "key" needs one, such as "data.customer"`)

@@ -1,6 +1,6 @@
 // Package webhook is the kind of resource that calls a url once for each event of some topics.
 //
-//	topics ─▶ Feed ─▶ lane ──intent──▶ ledger ──▶ POST ──outcome──▶ lane ──▶ ledger
+//	topics ─▶ source ▶ lane ──intent──▶ ledger ──▶ POST ──outcome──▶ lane ──▶ ledger
 //	                   ▲                                             │ waiting, in doubt, dead
 //	                   └──────────────── due, replayed ──────────────┘
 //
@@ -32,6 +32,7 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/events"
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/resources/natsconn"
 	"github.com/drm-cluster/drm/resources/post"
 	"github.com/drm-cluster/drm/state"
 )
@@ -39,11 +40,12 @@ import (
 // Kind is what resources of this package are called in keys.
 const Kind = "webhook"
 
-// Options say what the webhooks of a node share. Log, Book and Clients are required.
+// Options say what the webhooks of a node share. Log, Book, Clients and NATS are required.
 type Options struct {
 	Log     *events.Log
 	Book    *state.Book
 	Clients *post.Clients
+	NATS    *natsconn.Conns
 	Agent   string // what the requests call themselves, such as drm/1.2.0
 	Host    string // for whom a receiver is asked for leave
 	Meter   resources.Meter
@@ -55,6 +57,8 @@ type Runner struct {
 	log     *events.Log
 	book    *state.Book
 	clients *post.Clients
+	nats    *natsconn.Conns
+	ackWait time.Duration // of streams; 0: the default
 	agent   string
 	host    string
 	meter   resources.Meter
@@ -66,7 +70,7 @@ func New(o Options) *Runner {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Runner{log: o.Log, book: o.Book, clients: o.Clients, agent: o.Agent, host: o.Host, meter: o.Meter, logger: o.Logger}
+	return &Runner{log: o.Log, book: o.Book, clients: o.Clients, nats: o.NATS, agent: o.Agent, host: o.Host, meter: o.Meter, logger: o.Logger}
 }
 
 // Check implements cluster.Runner: it says what is wrong with a spec, without looking at files or the network.
@@ -84,11 +88,13 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 	}
 	page := r.book.Page(c)
 	defer page.Close()
+	from := r.source(s, c.Key)
+	defer from.Close()
 	h := &hold{
 		Runner: r, ctx: ctx, claim: c, spec: s, page: page, sender: newSender(s, r.clients, r.agent, r.host),
 		fetched: make(chan fetched, 1), written: make(chan error, 1), refused: make(chan error, 1), ended: make(chan attempt, s.Concurrency),
 		leaves: make(chan leave, 1), allowed: s.Validate == validateNone,
-		source:   &topicLog{Log: r.log, names: s.Topics, key: c.Key},
+		source:   from,
 		patience: resources.Backoff{Initial: 100 * time.Millisecond, Max: 30 * time.Second},
 	}
 	h.lane = newLane(s, c.SpecRev, h.tell)
@@ -104,12 +110,15 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 	if err != nil {
 		return err
 	}
-	if found.cursor == nil {
-		if h.lane.at, err = h.source.Origin(c.Held, s.Start); err != nil {
-			return err
-		}
-		h.lane.stale = true
-	}
 	h.lane.takeover(found, time.Now())
+	if found.cursor == nil || found.cursor.Source != s.Source.name() {
+		h.lane.at, h.lane.stale = events.Position{}, true
+		if s.Start == startNow {
+			h.lane.at, err = from.Origin(c.Held)
+		}
+	}
+	if err != nil {
+		return err
+	}
 	return h.run()
 }

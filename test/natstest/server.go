@@ -34,8 +34,8 @@ func Start(t testing.TB, configure ...func(*server.Options)) *Server {
 	for _, c := range configure {
 		c(s.Options)
 	}
-	s.Start(t)
 	t.Cleanup(s.Stop)
+	s.Start(t)
 	return s
 }
 
@@ -61,8 +61,10 @@ func (s *Server) Start(t testing.TB) {
 
 // Stop ends the server as SIGTERM does, and returns when it has ended.
 func (s *Server) Stop() {
-	s.server.Shutdown()
-	s.server.WaitForShutdown()
+	if s.server != nil {
+		s.server.Shutdown()
+		s.server.WaitForShutdown()
+	}
 }
 
 // Clients is how many connections there are.
