@@ -16,7 +16,7 @@ type Loop struct {
 	claim   cluster.Claim   // without its spec
 	spec    *Spec
 	log     *slog.Logger
-	pacer   *Pacer
+	pace    *pace
 	next    time.Time
 	shows   cluster.Condition // but for trouble with the sink
 	blocked bool              // by the sink
@@ -32,9 +32,9 @@ type Outcome struct {
 // Loop returns the Loop of a run that begins now. last is when the resource was polled before, as far as is known.
 func (s *Set) Loop(ctx context.Context, spec *Spec, c cluster.Claim, last time.Time) *Loop {
 	now := time.Now()
-	l := &Loop{ctx: ctx, claim: c, spec: spec, log: s.o.Log, pacer: NewPacer(spec, c, now), shows: cluster.Condition{State: StateReady}}
+	l := &Loop{ctx: ctx, claim: c, spec: spec, log: s.o.Log, pace: newPace(spec, c, now), shows: cluster.Condition{State: StateReady}}
 	l.claim.Spec, l.claim.Past = nil, nil // thousands of specs are not to be kept in memory twice
-	l.next = l.pacer.First(now, last)
+	l.next = l.pace.first(now, last)
 	if c.Past != nil {
 		l.shows = *c.Past
 		l.shows.NextTry = l.next
@@ -68,13 +68,13 @@ func (l *Loop) Poll(poll func(began time.Time) (Outcome, error)) error {
 	case l.ctx.Err() != nil:
 		return resources.Cause(l.ctx)
 	case errors.As(err, &why):
-		l.next = l.pacer.Failed(now, why.Asked)
-		l.show(cluster.Condition{State: why.State, Err: why, Attempts: l.pacer.Failures, NextTry: l.next})
+		l.next = l.pace.failed(now, why.Asked)
+		l.show(cluster.Condition{State: why.State, Err: why, Attempts: l.pace.failures, NextTry: l.next})
 		return nil
 	case err != nil:
 		return err
 	}
-	l.next = l.pacer.Next(began, now, o.Asked)
+	l.next = l.pace.next(began, now, o.Asked)
 	if o.Err == nil {
 		o.State = StateReady
 	}

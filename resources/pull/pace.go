@@ -20,10 +20,10 @@ const (
 	Long = 10 * time.Minute
 )
 
-// Pacer says when to poll one resource next. Not for concurrent use.
-type Pacer struct {
-	// Failures is how many polls in a row were in vain.
-	Failures int
+// pace says when to poll one resource next. Not for concurrent use.
+type pace struct {
+	// failures is how many polls in a row were in vain.
+	failures int
 
 	spec  *Spec
 	phase time.Duration // within the interval, counted from the beginning of Unix time
@@ -31,12 +31,12 @@ type Pacer struct {
 	past  *cluster.Condition
 }
 
-// NewPacer returns the Pacer of a run that begins now.
-func NewPacer(s *Spec, c cluster.Claim, now time.Time) *Pacer {
+// newPace returns the pace of a run that begins now.
+func newPace(s *Spec, c cluster.Claim, now time.Time) *pace {
 	sum := sha256.Sum256([]byte(c.Key.String()))
 	name := binary.BigEndian.Uint64(sum[:])
 	interval := time.Duration(s.Interval)
-	p := &Pacer{spec: s, past: c.Past, early: time.Duration(name % uint64(min(soon, interval)))}
+	p := &pace{spec: s, past: c.Past, early: time.Duration(name % uint64(min(soon, interval)))}
 	switch {
 	case s.Align:
 	case s.Splay:
@@ -45,14 +45,14 @@ func NewPacer(s *Spec, c cluster.Claim, now time.Time) *Pacer {
 		p.phase = time.Duration(now.UnixNano()) % interval
 	}
 	if c.Past != nil {
-		p.Failures = c.Past.Attempts
+		p.failures = c.Past.Attempts
 	}
 	return p
 }
 
-// First returns when to poll for the first time in this run. last is when it was polled before, as far as is known; the zero time is never.
+// first returns when to poll for the first time in this run. last is when it was polled before, as far as is known; the zero time is never.
 // A run that takes over a pause goes on with it.
-func (p *Pacer) First(now, last time.Time) time.Time {
+func (p *pace) first(now, last time.Time) time.Time {
 	interval := time.Duration(p.spec.Interval)
 	longest := max(time.Duration(p.spec.Backoff.Max), time.Duration(p.spec.RetryAfterMax)) * 5 / 4
 	switch {
@@ -66,9 +66,9 @@ func (p *Pacer) First(now, last time.Time) time.Time {
 	return p.tick(now).Add(p.jitter())
 }
 
-// Next returns when to poll after one that went well, at which the server may have asked to be left alone for a time from its beginning.
-func (p *Pacer) Next(began, now time.Time, asked time.Duration) time.Time {
-	p.Failures = 0
+// next returns when to poll after one that went well, at which the server may have asked to be left alone for a time from its beginning.
+func (p *pace) next(began, now time.Time, asked time.Duration) time.Time {
+	p.failures = 0
 	if asked == 0 {
 		return p.tick(now).Add(p.jitter())
 	}
@@ -79,11 +79,11 @@ func (p *Pacer) Next(began, now time.Time, asked time.Duration) time.Time {
 	return later(at, earliest)
 }
 
-// Failed returns when to poll after one that was in vain.
-func (p *Pacer) Failed(now time.Time, asked time.Duration) time.Time {
-	pause := float64(p.spec.Interval) * math.Pow(p.spec.Backoff.Multiplier, float64(p.Failures))
+// failed returns when to poll after one that was in vain.
+func (p *pace) failed(now time.Time, asked time.Duration) time.Time {
+	pause := float64(p.spec.Interval) * math.Pow(p.spec.Backoff.Multiplier, float64(p.failures))
 	pause = max(min(pause, float64(p.spec.Backoff.Max)), float64(p.spec.MinInterval))
-	p.Failures++
+	p.failures++
 	wait := resources.Jitter(time.Duration(pause*3/4), time.Duration(pause))
 	if asked > 0 { // many may have been told the same
 		wait = max(wait, resources.Jitter(asked, asked+asked/4))
@@ -92,15 +92,15 @@ func (p *Pacer) Failed(now time.Time, asked time.Duration) time.Time {
 }
 
 // tick returns the first time after a time at which the resource is due, but for the jitter.
-func (p *Pacer) tick(after time.Time) time.Time {
+func (p *pace) tick(after time.Time) time.Time {
 	interval := int64(p.spec.Interval)
 	since := after.UnixNano() - int64(p.phase)
 	return time.Unix(0, int64(p.phase)+(since/interval+1)*interval)
 }
 
-func (p *Pacer) span() time.Duration { return time.Duration(p.spec.Jitter * float64(p.spec.Interval)) }
+func (p *pace) span() time.Duration { return time.Duration(p.spec.Jitter * float64(p.spec.Interval)) }
 
-func (p *Pacer) jitter() time.Duration { return resources.Jitter(0, p.span()) }
+func (p *pace) jitter() time.Duration { return resources.Jitter(0, p.span()) }
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {

@@ -15,7 +15,7 @@ var noon = time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC)
 
 const site = "https://api.example.com/"
 
-func pacer(t *testing.T, id, fields string) *Pacer {
+func pacer(t *testing.T, id, fields string) *pace {
 	t.Helper()
 	s := Defaults()
 	if err := resources.Decode([]byte(`{"url": "`+site+`"`+fields+`}`), &s); err != nil {
@@ -24,7 +24,7 @@ func pacer(t *testing.T, id, fields string) *Pacer {
 	if err := s.Check(); err != nil {
 		t.Fatal(err)
 	}
-	return NewPacer(&s, claim(id), noon)
+	return newPace(&s, claim(id), noon)
 }
 
 // Ten thousand that have an interval of a minute in common spread over it evenly, and each is polled at the same time within the
@@ -35,17 +35,17 @@ func TestPhaseIsSpreadAndStays(t *testing.T) {
 	spec := pacer(t, "a", `, "jitter": 0`).spec
 	for i := range n {
 		id := fmt.Sprintf("poller-%d", i)
-		first := NewPacer(spec, claim(id), noon).First(noon, noon.Add(-time.Second))
+		first := newPace(spec, claim(id), noon).first(noon, noon.Add(-time.Second))
 		if first.Before(noon) || first.After(noon.Add(interval)) {
 			t.Fatalf("%s is first polled at %s", id, first)
 		}
 		at[int(first.Sub(noon)/time.Second)%60]++
-		p := NewPacer(spec, claim(id), noon.Add(7*interval+31*time.Second))
-		moved := p.First(noon.Add(7*interval+31*time.Second), noon)
+		p := newPace(spec, claim(id), noon.Add(7*interval+31*time.Second))
+		moved := p.first(noon.Add(7*interval+31*time.Second), noon)
 		if d := moved.Sub(first); d%interval != 0 {
 			t.Fatalf("%s was polled at %s, and after it moved at %s", id, first, moved)
 		}
-		if next := p.Next(moved, moved.Add(time.Millisecond), 0); next.Sub(moved) != interval {
+		if next := p.next(moved, moved.Add(time.Millisecond), 0); next.Sub(moved) != interval {
 			t.Fatalf("%s is polled at %s and then at %s", id, moved, next)
 		}
 	}
@@ -59,11 +59,11 @@ func TestPhaseIsSpreadAndStays(t *testing.T) {
 	}
 }
 
-// A poll takes as long as it takes: the times that pass meanwhile are skipped. Seen to fail with Next going by when the poll began.
+// A poll takes as long as it takes: the times that pass meanwhile are skipped. Seen to fail with next going by when the poll began.
 func TestMissedTimesAreSkipped(t *testing.T) {
 	p := pacer(t, "a", `, "jitter": 0`)
-	first := p.First(noon, noon)
-	if next := p.Next(first, first.Add(150*time.Second), 0); next != first.Add(3*time.Minute) {
+	first := p.first(noon, noon)
+	if next := p.next(first, first.Add(150*time.Second), 0); next != first.Add(3*time.Minute) {
 		t.Errorf("%s after the one that began", next.Sub(first))
 	}
 }
@@ -88,49 +88,49 @@ func TestFirst(t *testing.T) {
 		if test.last < 0 {
 			last = time.Time{}
 		}
-		got := pacer(t, "a", test.fields).First(noon, last).Sub(noon)
+		got := pacer(t, "a", test.fields).first(noon, last).Sub(noon)
 		if got < test.least || got > test.most {
 			t.Errorf("%s: after %s; want %s to %s", name, got, test.least, test.most)
 		}
 	}
 	p := pacer(t, "a", "")
 	p.past = &cluster.Condition{Attempts: 3, NextTry: noon.Add(10 * time.Minute)}
-	if at := p.First(noon, noon); at != noon.Add(10*time.Minute) {
+	if at := p.first(noon, noon); at != noon.Add(10*time.Minute) {
 		t.Errorf("a pause that was taken over ends at %s", at)
 	}
-	if p.past.NextTry = noon.Add(1000 * time.Hour); p.First(noon, noon).After(noon.Add(2 * time.Minute)) {
+	if p.past.NextTry = noon.Add(1000 * time.Hour); p.first(noon, noon).After(noon.Add(2 * time.Minute)) {
 		t.Error("a pause without end was taken over")
 	}
 }
 
-// Failures slow down, up to backoff.max, and the first success ends that at once, without a burst. Seen to fail with Failures left as they were by
-// Next, and with a pause below min_interval.
+// failures slow down, up to backoff.max, and the first success ends that at once, without a burst. Seen to fail with failures left as they were by
+// next, and with a pause below min_interval.
 func TestBackoff(t *testing.T) {
 	p := pacer(t, "a", `, "interval": "10s"`)
 	now := noon
 	for i, longest := range []time.Duration{10, 20, 40, 80, 160, 320, 640, 900, 900, 900} {
 		longest *= time.Second
-		next := p.Failed(now, 0)
+		next := p.failed(now, 0)
 		if pause := next.Sub(now); pause < longest*3/4 || pause > longest {
 			t.Errorf("failure %d is followed by a pause of %s; want up to %s", i+1, pause, longest)
 		}
 		now = next
 	}
 	for range 10 {
-		next := p.Next(now, now, 0)
+		next := p.next(now, now, 0)
 		if pause := next.Sub(now); pause <= 0 || pause > 11*time.Second {
 			t.Errorf("a success is followed by a pause of %s", pause)
 		}
 		now = next
 	}
-	if pause := p.Failed(now, 0).Sub(now); pause > 10*time.Second {
+	if pause := p.failed(now, 0).Sub(now); pause > 10*time.Second {
 		t.Errorf("the first failure after it by %s", pause)
 	}
 	p = pacer(t, "a", `, "interval": "1h", "min_interval": "30m"`)
-	if pause := p.Failed(now, 0).Sub(now); pause < 20*time.Minute || pause > 30*time.Minute {
+	if pause := p.failed(now, 0).Sub(now); pause < 20*time.Minute || pause > 30*time.Minute {
 		t.Errorf("an interval above backoff.max by %s", pause)
 	}
-	if pause := p.Failed(now, 2*time.Hour).Sub(now); pause < 2*time.Hour || pause > 150*time.Minute {
+	if pause := p.failed(now, 2*time.Hour).Sub(now); pause < 2*time.Hour || pause > 150*time.Minute {
 		t.Errorf("Retry-After of 2 h by %s", pause)
 	}
 }
@@ -142,7 +142,7 @@ func TestAskedFor(t *testing.T) {
 	for range 100 {
 		began := p.tick(noon).Add(p.jitter())
 		for _, asked := range []time.Duration{time.Second, time.Minute, 90 * time.Second, time.Hour} {
-			at := p.Next(began, began.Add(time.Second), asked).Sub(began)
+			at := p.next(began, began.Add(time.Second), asked).Sub(began)
 			if at < asked || at > asked+66*time.Second || asked == time.Minute && at > 66*time.Second {
 				t.Fatalf("asked for %s, polled after %s", asked, at)
 			}

@@ -1,6 +1,6 @@
 // Package pull asks other people's HTTP servers again and again, in good manners: what kinds that poll share.
 //
-//	Loop ─▶ Pacer: when ─▶ the kind's poll ─▶ Puller.Get: turn at the host ─▶ request with validators ─▶ unchanged, or a body of bounded size
+//	Loop ─▶ pace: when ─▶ the kind's poll ─▶ Puller.Get: turn at the host ─▶ request with validators ─▶ unchanged, or a body of bounded size
 //	            ▲                                                                     │
 //	            └──────────────────────── after how long, as the server asks ◀────────┘
 //
