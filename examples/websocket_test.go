@@ -80,7 +80,6 @@ type discord struct {
 	mu       sync.Mutex
 	sessions int
 	seq      int // of the only session
-	fresh    int // events of the present session begin after this
 }
 
 func (d *discord) talk(s *service, l *line) {

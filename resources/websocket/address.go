@@ -28,13 +28,13 @@ type callers struct {
 	url  *post.Poster // of url_from; nil: there is none
 }
 
-func (r *Runner) newCallers(s *spec) *callers {
+func (r *Runner) newCallers(s *spec, url string) *callers {
 	if s.URLFrom == nil && s.Auth.Header() == "" {
 		return nil
 	}
 	c := &callers{}
 	if s.Auth.Header() != "" {
-		self := post.Endpoint{URL: s.home(), Headers: s.Headers, Auth: s.Auth, TLS: s.TLS}
+		self := post.Endpoint{URL: url, Headers: s.Headers, Auth: s.Auth, TLS: s.TLS}
 		c.auth = r.clients.Open(&post.Target{Endpoint: self}, s.Network, 0)
 	}
 	if s.URLFrom != nil {
@@ -55,7 +55,7 @@ func (h *hold) header() (http.Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	header.Set(resources.FenceHeader, strconv.FormatInt(h.claim.Epoch, 10))
+	header.Set(resources.FenceHeader, strconv.FormatInt(h.epoch, 10))
 	return header, nil
 }
 
@@ -68,7 +68,7 @@ func (h *hold) refused(header http.Header) {
 
 // address returns the url to connect to now.
 func (h *hold) address() (string, *ended) {
-	to, err := h.memory.address(h.spec)
+	to, err := h.memory.address(h.spec, h.home())
 	switch {
 	case err != nil:
 		return "", end(paceBackoff, "connect: resume.url: %w", err)
@@ -77,7 +77,7 @@ func (h *hold) address() (string, *ended) {
 	case h.spec.URLFrom != nil:
 		return h.askAddress()
 	}
-	return h.spec.URL, nil
+	return h.url, nil
 }
 
 // askAddress calls url_from.

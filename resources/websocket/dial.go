@@ -24,7 +24,7 @@ const (
 
 // connect makes one connection, when it is this one's turn, and reads it until it is over. It returns why, and how long it worked.
 func (h *hold) connect() (*ended, time.Duration) {
-	leave, err := h.budgets.Enter(h.ctx, h.spec.group(), h.spec.ConnectLimit, func() { h.showTrying(resources.StateWaiting) })
+	leave, err := h.budgets.Enter(h.ctx, h.group(), h.spec.ConnectLimit, func() { h.showTrying(resources.StateWaiting) })
 	if err != nil {
 		return end(paceBackoff, "connect: %w", err), 0
 	}

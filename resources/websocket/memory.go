@@ -112,7 +112,7 @@ func (m *memory) values() map[string]any {
 }
 
 // address returns the url to resume at; "" is the usual one. One over which everybody could listen doesn't replace one over which nobody can.
-func (m *memory) address(s *spec) (string, error) {
+func (m *memory) address(s *spec, usual string) (string, error) {
 	values := m.values()
 	if len(values) == 0 || m.astray || len(m.spec.URL) == 0 {
 		return "", nil
@@ -124,7 +124,7 @@ func (m *memory) address(s *spec) (string, error) {
 	if err := s.judge(to); err != nil {
 		return "", err
 	}
-	secure := strings.HasPrefix(s.home(), "wss:") || strings.HasPrefix(s.home(), "https:")
+	secure := strings.HasPrefix(usual, "wss:") || strings.HasPrefix(usual, "https:")
 	if secure && !strings.HasPrefix(to, "wss:") {
 		return "", errors.New("the url that the server gave is not wss, as url is")
 	}

@@ -74,14 +74,14 @@ func asText(made any) (received, error) {
 func (h *hold) message(data []byte, binary bool) sink.Message {
 	h.seq++
 	return sink.Message{
-		ID:     fmt.Sprintf("%d-%d", h.claim.Epoch, h.seq),
-		Source: "drm/" + h.claim.Key.String(),
+		ID:     fmt.Sprintf("%d-%d", h.epoch, h.seq),
+		Source: "drm/" + h.key.String(),
 		Type:   "drm.websocket.message",
 		Time:   time.Now(),
 		Data:   data,
 		Binary: binary,
-		Epoch:  h.claim.Epoch,
+		Epoch:  h.epoch,
 		Seq:    h.seq,
-		Node:   h.claim.Node,
+		Node:   h.node,
 	}
 }

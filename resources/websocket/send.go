@@ -22,14 +22,14 @@ const sendPatience = 5 * time.Second
 func (r *Runner) enter(h *hold) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.held[h.claim.Key.ID] = h
+	r.held[h.key.ID] = h
 }
 
 func (r *Runner) leave(h *hold) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.held[h.claim.Key.ID] == h {
-		delete(r.held, h.claim.Key.ID)
+	if r.held[h.key.ID] == h {
+		delete(r.held, h.key.ID)
 	}
 }
 
@@ -62,5 +62,5 @@ func (r *Runner) Send(ctx context.Context, id string, data []byte, binary bool) 
 		s.fail(end(paceBackoff, "send: %w", err))
 		return 0, fmt.Errorf("send: %w; it may have been sent in part", err)
 	}
-	return h.claim.Epoch, nil
+	return h.epoch, nil
 }

@@ -211,19 +211,19 @@ func (s *spec) limit() int64 {
 }
 
 // home is the url by which a resource is known: its own, or the one that it asks for its own.
-func (s *spec) home() string {
-	if s.URLFrom != nil {
-		return s.URLFrom.URL
+func (h *hold) home() string {
+	if h.spec.URLFrom != nil {
+		return h.spec.URLFrom.URL
 	}
-	return s.URL
+	return h.url
 }
 
 // group names those that a connect_limit is shared with.
-func (s *spec) group() string {
-	if s.ConnectLimit.Group != "" {
-		return s.ConnectLimit.Group
+func (h *hold) group() string {
+	if h.spec.ConnectLimit.Group != "" {
+		return h.spec.ConnectLimit.Group
 	}
-	return hostOf(s.home())
+	return hostOf(h.home())
 }
 
 // hostOf returns host and port of a url that was checked.

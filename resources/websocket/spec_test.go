@@ -64,3 +64,29 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// Resources whose specs differ in nothing but the url have them in memory once, and those that differ do not. Seen to fail with every
+// spec kept, and with the first one given to all.
+func TestSpecsAreShared(t *testing.T) {
+	runner := New(Options{Sinks: sink.NewSet(sink.Options{})})
+	read := func(fields string) *spec {
+		t.Helper()
+		s, err := readSpec([]byte(`{"url": "ws://x.example/` + fields))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return runner.share(s)
+	}
+	a, b := read(`1"}`), read(`2", "subscribe": ["x"]}`)
+	for range 10 {
+		if read(`3"}`) != a || read(`4", "subscribe": ["x"]}`) != b || a == b {
+			t.Fatal("specs that are alike are not shared, or others are")
+		}
+	}
+	for _, other := range []string{"1s", "2s", "3s", "4s", "5s"} {
+		read(`5", "write_timeout": "` + other + `"}`)
+	}
+	if read(`6"}`) == a {
+		t.Error("specs are kept for ever")
+	}
+}

@@ -31,6 +31,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,8 +71,10 @@ type Runner struct {
 
 	writeBuffers sync.Pool // of the library's making, shared by all connections
 
-	mu   sync.Mutex
-	held map[string]*hold // by id
+	mu    sync.Mutex
+	held  map[string]*hold // by id
+	alike [4]*spec         // that were read last, without their urls
+	read  int              // how many were
 }
 
 // New returns a Runner.
@@ -134,9 +137,13 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 type hold struct {
 	*Runner
 	ctx     context.Context
-	spec    *spec
-	claim   cluster.Claim // without its spec
-	seq     uint64        // of the last message
+	url     string
+	spec    *spec // all else that it says, which others may share
+	key     cluster.Key
+	epoch   int64
+	node    string
+	report  func(cluster.Condition)
+	seq     uint64 // of the last message
 	buffer  buffer
 	backoff resources.Backoff
 	callers *callers       // nil: nobody is called before a connection
@@ -158,11 +165,17 @@ func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
 	if err != nil {
 		return nil, err
 	}
+	url := spec.URL
+	spec = r.share(spec)
 	h := &hold{
 		Runner: r,
 		ctx:    ctx,
+		url:    url,
 		spec:   spec,
-		claim:  c,
+		key:    c.Key,
+		epoch:  c.Epoch,
+		node:   c.Node,
+		report: c.Report,
 		backoff: resources.Backoff{
 			Initial:     time.Duration(spec.Reconnect.Initial),
 			Max:         time.Duration(spec.Reconnect.Max),
@@ -170,7 +183,7 @@ func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
 			Jitter:      spec.Reconnect.Jitter,
 			StableAfter: time.Duration(spec.Reconnect.StableAfter),
 		},
-		callers: r.newCallers(spec),
+		callers: r.newCallers(spec, url),
 		gap:     resources.GapBefore(c),
 	}
 	h.memory = newMemory(spec.Resume, r.book, c, func(what string, err error) { h.logged().Warn(what, "err", err) })
@@ -181,7 +194,6 @@ func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
 		h.backoff.Failures = past.Attempts
 		h.shows.Err, h.shows.Attempts = past.Err, past.Attempts
 	}
-	h.claim.Spec, h.claim.Past = nil, nil // they are read; thousands of specs are not to be kept in memory twice
 	h.buffer.spec = spec.Buffer
 	h.buffer.sink = r.sinks.Open(spec.Sink, h.sinkTrouble)
 	h.buffer.drop = func(reason string, n int) { r.meter.Drop(Kind, reason, n) }
@@ -191,6 +203,22 @@ func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
 	}
 	r.enter(h)
 	return h, nil
+}
+
+// share takes the url out of a spec and returns one of those read lately that says the same, if there is one: of thousands of resources most
+// differ in nothing else, and a spec takes a kilobyte.
+func (r *Runner) share(s *spec) *spec {
+	s.URL = ""
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, other := range r.alike {
+		if reflect.DeepEqual(other, s) {
+			return other
+		}
+	}
+	r.alike[r.read%len(r.alike)] = s
+	r.read++
+	return s
 }
 
 // lost reports why a connection is no more and returns how long to wait.
@@ -215,7 +243,7 @@ func (h *hold) end(connected bool) {
 // logged returns the logger with what tells the resources apart. It is made anew each time: kept, it would cost each
 // resource some hundred bytes.
 func (h *hold) logged() *slog.Logger {
-	return h.log.With("kind", Kind, "resource", h.claim.Key.ID, "epoch", h.claim.Epoch, "url", resources.RedactURL(h.spec.home()))
+	return h.log.With("kind", Kind, "resource", h.key.ID, "epoch", h.epoch, "url", resources.RedactURL(h.home()))
 }
 
 // show reports how the connection is.
@@ -264,5 +292,5 @@ func (h *hold) tell() {
 	}
 	h.meter.Connection(Kind, h.shown, c.State)
 	h.shown = c.State
-	h.claim.Report(c)
+	h.report(c)
 }
