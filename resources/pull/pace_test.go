@@ -103,7 +103,7 @@ func TestFirst(t *testing.T) {
 	}
 }
 
-// failures slow down, up to backoff.max, and the first success ends that at once, without a burst. Seen to fail with failures left as they were by
+// Failures slow down, up to backoff.max, and the first success ends that at once, without a burst. Seen to fail with failures left as they were by
 // next, and with a pause below min_interval.
 func TestBackoff(t *testing.T) {
 	p := pacer(t, "a", `, "interval": "10s"`)
