@@ -30,7 +30,7 @@ type streamed struct {
 	moved chan struct{}
 }
 
-func newStreamed(t *testing.T) *streamed {
+func newStreamed(t testing.TB) *streamed {
 	srv := natstest.Start(t)
 	s := &streamed{
 		stand: newStand(t), nats: srv, js: srv.JetStream(t), key: cluster.Key{Kind: Kind, ID: "w"}, posts: map[string]int{}, moved: make(chan struct{}, 1000),

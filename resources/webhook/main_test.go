@@ -86,7 +86,7 @@ type receiver struct {
 	bodies   []string
 }
 
-func receive(t *testing.T, answer func(w http.ResponseWriter, r *http.Request)) *receiver {
+func receive(t testing.TB, answer func(w http.ResponseWriter, r *http.Request)) *receiver {
 	t.Helper()
 	rec := &receiver{}
 	rec.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -23,7 +23,7 @@ import (
 
 // stand is a node's share in holding webhooks: a real etcd, the log and the book, and what the webhook told.
 type stand struct {
-	t      *testing.T
+	t      testing.TB
 	ctx    context.Context
 	store  *lease.Store
 	runner *Runner
@@ -31,7 +31,7 @@ type stand struct {
 	lags   chan time.Duration
 }
 
-func newStand(t *testing.T) *stand {
+func newStand(t testing.TB) *stand {
 	t.Helper()
 	store, err := lease.Open(lease.Config{Endpoints: etcdtest.Start(t).Endpoints()})
 	if err != nil {
