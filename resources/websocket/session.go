@@ -52,8 +52,8 @@ func (s *session) setAlarms() {
 	if s.spec.Ping.Type != pingNone {
 		s.alarms = append(s.alarms, setAlarm(s.untilPing(), s.ping))
 	}
-	if life := time.Duration(s.spec.MaxLifetime); life > 0 {
-		s.alarms = append(s.alarms, setAlarm(resources.Jitter(life-life/10, life), s.renew))
+	if s.spec.MaxLifetime > 0 {
+		s.alarms = append(s.alarms, setAlarm(s.lifetime(), s.renew))
 	}
 }
 
@@ -187,6 +187,12 @@ func (s *session) touch() error {
 func (s *session) untilPing() time.Duration {
 	interval := time.Duration(s.spec.Ping.Interval)
 	return resources.Jitter(interval-interval/10, interval)
+}
+
+// lifetime is max_lifetime, shortened at random: many connections opened together are not to be made anew together.
+func (s *session) lifetime() time.Duration {
+	life := time.Duration(s.spec.MaxLifetime)
+	return resources.Jitter(life-life/10, life)
 }
 
 // ping asks the other side for a sign of life.
