@@ -57,7 +57,7 @@ func (r *rig) open(fields string) *Stream {
 func (r *rig) publish(subject string, from, to int) {
 	r.t.Helper()
 	for i := from; i < to; i++ {
-		if _, err := r.js.Publish(r.t.Context(), subject, []byte(`{"n":1}`), jetstream.WithMsgID(fmt.Sprint("e", i))); err != nil {
+		if _, err := r.js.Publish(r.t.Context(), subject, []byte(`{"n":1}`), jetstream.WithMsgID(fmt.Sprint("e", i)), jetstream.WithRetryAttempts(100)); err != nil {
 			r.t.Fatal(err)
 		}
 	}
