@@ -15,25 +15,24 @@ import (
 // StartCluster runs so many servers that know each other, until the test ends. Streams come from Replicated.
 func StartCluster(t testing.TB, n int) []*Server {
 	t.Helper()
-	ports := make([]int, n)
+	held := make([]net.Listener, n) // each port until its server takes it, so that nobody else is given it
 	var routes []*url.URL
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	for i := range held {
+		var err error
+		if held[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 			t.Fatal(err)
 		}
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
+		routes = append(routes, &url.URL{Scheme: "nats", Host: held[i].Addr().String()})
 	}
 	servers := make([]*Server, n)
 	for i := range servers {
 		servers[i] = Start(t, func(o *server.Options) {
 			o.ServerName = fmt.Sprintf("nats-%d", i+1)
-			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i]}
+			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: held[i].Addr().(*net.TCPAddr).Port}
 			o.Routes = routes
+			if err := held[i].Close(); err != nil {
+				t.Fatal(err)
+			}
 		})
 	}
 	return servers
