@@ -58,7 +58,7 @@ func newWork(with promauto.Factory, kinds []string) work {
 			Name: "drm_poll_requests_total",
 			Help: "Requests of polls, by kind and answer; failed had none, or none that was whole.",
 		}, []string{"kind", "result"}),
-		polling:    with.NewHistogram(durations("drm_poll_duration_seconds", "One request of a poll, from its turn at the host to the end of the answer.")),
+		polling: with.NewHistogram(durations("drm_poll_duration_seconds", "One request of a poll, from its turn at the host to the end of the answer.")),
 		sourced: counters(with, "drm_source_changes_total",
 			"What sources did with the resources that they list; refused are entries that are no good, what is somebody else's, and more to remove than max_removal.",
 			"change", resources.SourceChanges()),

@@ -94,12 +94,18 @@ func DropReasons() []string {
 
 // The sinks.
 const (
-	SinkStdout = "stdout"
+	SinkEvent  = "event"
+	SinkFile   = "file"
 	SinkHTTP   = "http"
+	SinkNATS   = "nats"
+	SinkRedis  = "redis"
+	SinkStdout = "stdout"
 )
 
 // SinkNames returns the sinks that a Meter hears of.
-func SinkNames() []string { return []string{SinkStdout, SinkHTTP} }
+func SinkNames() []string {
+	return []string{SinkEvent, SinkFile, SinkHTTP, SinkNATS, SinkRedis, SinkStdout}
+}
 
 // Why the egress guard refused an address.
 const (

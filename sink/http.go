@@ -2,9 +2,9 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -12,86 +12,73 @@ import (
 	"github.com/drm-cluster/drm/resources/post"
 )
 
-const (
-	contentOne   = "application/cloudevents+json; charset=utf-8"
-	contentBatch = "application/cloudevents-batch+json; charset=utf-8"
-)
+// httpSpec is {"type": "http", …}.
+type httpSpec struct {
+	remote
+	post.Target
+}
 
-// poster sends events by HTTP POST in CloudEvents' structured mode, one or a batch a request.
+func defaultHTTP() *httpSpec {
+	return &httpSpec{remote: remotely(resources.SinkHTTP, 1), Target: post.DefaultTarget()}
+}
+
+func (h *httpSpec) check() error {
+	if h.Format == formatRaw && h.Batch.Max > 1 {
+		return resources.Wrong("batch.max", `is above 1, but the format is "raw": only CloudEvents can be told apart in one request`)
+	}
+	return h.Target.Check(nil, "Content-Type")
+}
+
+func (h *httpSpec) open(set *Set) target {
+	return &poster{set.clients.Open(&h.Target, resources.Network{}, 0), h}
+}
+
+// poster sends messages by HTTP POST, as CloudEvents in structured mode, one or a batch a request.
 type poster struct {
-	*post.Poster
-	spec    *httpSpec
-	meter   *resources.Meter
-	trouble func(error)
+	poster *post.Poster
+	spec   *httpSpec
 }
 
-// Send implements Sink. A message is refused for good by the answers 400, 413, 415 and 422, which are about what it
-// says; every other failure, redirects and 401 to 404 among them, can be mended at the receiver and is tried again. A batch
-// is taken or refused as a whole.
-func (p *poster) Send(ctx context.Context, messages []Message) error {
-	var refused *RefusedError
-	for batch := range slices.Chunk(messages, p.spec.Batch) {
-		body, err := p.body(batch)
-		if err == nil {
-			backoff := resources.Backoff{Initial: time.Duration(p.spec.Retry.Initial), Max: time.Duration(p.spec.Retry.Max)}
-			err = persist(ctx, backoff, p.trouble, func() error { return p.attempt(ctx, body, batch[0]) })
-		}
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
-			return err
-		default:
-			if refused == nil {
-				refused = &RefusedError{}
-			}
-			refused.Messages += len(batch)
-			refused.Err = err
-		}
+func (p *poster) close() {}
+
+// send makes one request. A message is refused for good by the answers 400, 413, 415 and 422, which are about what it says; every
+// other failure, redirects and 401 to 404 among them, can be mended at the receiver. A batch is taken or refused as a whole.
+func (p *poster) send(ctx context.Context, batch []Message) error {
+	content, body, err := p.body(batch)
+	if err != nil {
+		return &refusal{batch, err}
 	}
-	if refused != nil {
-		return refused
+	ctx, cancel := resources.WithTimeout(ctx, time.Duration(p.spec.Timeout), p.spec.late())
+	defer cancel()
+	header := http.Header{}
+	header.Set("Content-Type", content)
+	header.Set(resources.FenceHeader, strconv.FormatInt(batch[0].Epoch, 10))
+	answer, err := p.poster.Post(ctx, post.Message{ID: batch[0].ID, Header: header, Body: body})
+	if err != nil || answer.Status/100 == 2 {
+		return err
 	}
-	return nil
+	failed := &answerError{
+		target:     resources.RedactURL(p.spec.URL),
+		status:     answer.Status,
+		retryAfter: resources.RetryAfter(answer.Header, time.Now(), time.Hour),
+	}
+	switch answer.Status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return &refusal{batch, failed}
+	}
+	return failed
 }
 
-func (p *poster) body(batch []Message) ([]byte, error) {
-	if p.spec.Batch == 1 {
-		return resources.EncodeJSON(envelope(batch[0]))
+func (p *poster) body(batch []Message) (content string, body []byte, err error) {
+	if p.spec.Batch.Max == 1 {
+		return p.spec.encode(batch[0])
 	}
 	events := make([]resources.CloudEvent, len(batch))
 	for i, m := range batch {
 		events[i] = envelope(m)
 	}
-	return resources.EncodeJSON(events)
-}
-
-// attempt makes one request and measures it.
-func (p *poster) attempt(ctx context.Context, body []byte, first Message) error {
-	start := time.Now()
-	err := p.request(ctx, body, first)
-	p.meter.Send(resources.SinkHTTP, time.Since(start), err == nil)
-	return err
-}
-
-func (p *poster) request(ctx context.Context, body []byte, first Message) error {
-	ctx, cancel := resources.WithTimeout(ctx, time.Duration(p.spec.Timeout),
-		fmt.Errorf("no answer within %s", time.Duration(p.spec.Timeout)))
-	defer cancel()
-	header := http.Header{}
-	header.Set("Content-Type", contentOne)
-	if p.spec.Batch > 1 {
-		header.Set("Content-Type", contentBatch)
-	}
-	header.Set(resources.FenceHeader, strconv.FormatInt(first.Epoch, 10))
-	answer, err := p.Post(ctx, post.Message{ID: first.ID, Header: header, Body: body})
-	if err != nil || answer.Status/100 == 2 {
-		return err
-	}
-	return &answerError{
-		target:     resources.RedactURL(p.spec.URL),
-		status:     answer.Status,
-		retryAfter: resources.RetryAfter(answer.Header, time.Now(), time.Hour),
-	}
+	body, err = resources.EncodeJSON(events)
+	return contentBatch, body, err
 }
 
 // answerError is an answer other than 2xx.
@@ -106,12 +93,10 @@ func (e *answerError) Error() string {
 	return fmt.Sprintf("call %s: it answered %d %s", e.target, e.status, http.StatusText(e.status))
 }
 
-// refuses tells whether the answer is about this very message, so that sending it again is useless.
-func (e *answerError) refuses() bool {
-	switch e.status {
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
-		http.StatusUnprocessableEntity:
-		return true
+// retryAfter is how long the target asked to be left alone.
+func retryAfter(err error) time.Duration {
+	if answer := (*answerError)(nil); errors.As(err, &answer) {
+		return answer.retryAfter
 	}
-	return false
+	return 0
 }

@@ -85,7 +85,7 @@ func TestHTTPSingle(t *testing.T) {
 // A batch is a JSON array.
 func TestHTTPBatch(t *testing.T) {
 	rec := receive(t, ok)
-	if err := openHTTP(t, rec.URL, `, "batch": 2`, ignore).Send(t.Context(), sample(5)); err != nil {
+	if err := openHTTP(t, rec.URL, `, "batch": {"max": 2}`, ignore).Send(t.Context(), sample(5)); err != nil {
 		t.Fatal(err)
 	}
 	var sizes []int

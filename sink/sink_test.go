@@ -16,12 +16,14 @@ import (
 	"time"
 
 	"github.com/drm-cluster/drm/resources"
+	"github.com/drm-cluster/drm/test/etcdtest"
 )
 
 const patience = 10 * time.Second
 
 // TestMain runs the tests and then expects the goroutines of this package to have ended.
 func TestMain(m *testing.M) {
+	etcdtest.MaybeRun()
 	code := m.Run()
 	deadline := time.After(patience)
 	tick := time.NewTicker(10 * time.Millisecond)

@@ -1,22 +1,50 @@
 package sink
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/drm-cluster/drm/resources"
 )
 
-// writer lets one caller at a time write to standard output. A turn outlives the caller that gives up, when the
-// write itself hangs (a pipe that nobody reads): so no more than one goroutine ever hangs, and Set.Close joins it.
+// stdoutSpec is {"type": "stdout", …}.
+type stdoutSpec struct{ common }
+
+func defaultStdout() *stdoutSpec { return &stdoutSpec{commonly(resources.SinkStdout, 1000)} }
+
+func (s *stdoutSpec) check() error { return nil }
+
+func (s *stdoutSpec) open(set *Set) target { return &stdout{s, set.stdout} }
+
+// stdout writes each message as a line; lines of different resources never mix.
+type stdout struct {
+	spec   *stdoutSpec
+	writer *writer
+}
+
+func (s *stdout) send(ctx context.Context, batch []Message) error {
+	lines, err := s.spec.lines(batch)
+	if err != nil {
+		return err
+	}
+	if err := s.writer.write(ctx, lines); err != nil {
+		return fmt.Errorf("write to standard output: %w", err)
+	}
+	return nil
+}
+
+func (s *stdout) close() {}
+
+// writer lets one caller at a time write. A turn outlives the caller that gives up, when the write itself hangs (a pipe that
+// nobody reads): so no more than one goroutine ever hangs, and who takes the turn joins it.
 type writer struct {
 	w    io.Writer
 	turn chan struct{} // holds one token while somebody writes
 	cut  bool          // the last write ended within a line; owned by whose turn it is
 }
+
+func newWriter(w io.Writer) *writer { return &writer{w: w, turn: make(chan struct{}, 1)} }
 
 func (w *writer) acquire(ctx context.Context) error {
 	select {
@@ -45,7 +73,9 @@ func (w *writer) write(ctx context.Context, lines []byte) error {
 			lines = append([]byte("\n"), lines...)
 		}
 		n, err := w.w.Write(lines)
-		w.cut = n > 0 && lines[n-1] != '\n'
+		if n > 0 {
+			w.cut = lines[n-1] != '\n'
+		}
 		done <- err
 	}()
 	select {
@@ -54,33 +84,4 @@ func (w *writer) write(ctx context.Context, lines []byte) error {
 	case <-ctx.Done():
 		return resources.Cause(ctx)
 	}
-}
-
-// stdout writes each event as one line of JSON; lines of different resources never mix.
-type stdout struct {
-	writer  *writer
-	meter   *resources.Meter
-	trouble func(error)
-}
-
-// Send implements Sink.
-func (s *stdout) Send(ctx context.Context, messages []Message) error {
-	var lines bytes.Buffer
-	for _, m := range messages {
-		line, err := resources.EncodeJSON(envelope(m))
-		if err != nil {
-			return &RefusedError{Messages: len(messages), Err: err}
-		}
-		lines.Write(append(line, '\n'))
-	}
-	backoff := resources.Backoff{Initial: 200 * time.Millisecond, Max: 30 * time.Second}
-	return persist(ctx, backoff, s.trouble, func() error {
-		start := time.Now()
-		err := s.writer.write(ctx, lines.Bytes())
-		s.meter.Send(resources.SinkStdout, time.Since(start), err == nil)
-		if err != nil {
-			return fmt.Errorf("write to standard output: %w", err)
-		}
-		return nil
-	})
 }

@@ -45,7 +45,10 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 	log := slog.New(newLogLimit(w.log.Handler()))
 	agent := "drm/" + thisBuild().Version
 	nats := natsconn.New(natsconn.Options{Guard: guard, Name: agent + " " + w.node.node, Log: log})
-	sinks := sink.NewSet(sink.Options{Stdout: stdout, Clients: clients, Meter: meter})
+	dialer := redisconn.NewDialer(guard)
+	sinks := sink.NewSet(sink.Options{
+		Stdout: stdout, Clients: clients, NATS: nats, Redis: dialer, Dir: w.sinkDir, Publish: w.tidier.publish, Full: w.full, Meter: meter,
+	})
 	budgets := resources.NewBudgets(w.nodes, meter)
 	pulls := pull.NewSet(pull.Options{Clients: clients, Budgets: budgets, Agent: agent, Meter: meter, Log: log})
 	w.sockets = websocket.New(websocket.Options{
@@ -54,7 +57,7 @@ func (w *worker) kinds(stdout io.Writer, endpoints []string) (runners map[string
 	runners = map[string]cluster.Runner{
 		httppoll.Kind: httppoll.New(httppoll.Options{Pulls: pulls, Sinks: sinks, Book: w.book, Meter: meter}),
 		redis.Kind: redis.New(redis.Options{
-			Sinks: sinks, Book: w.book, Dialer: redisconn.NewDialer(guard), Budgets: budgets, Meter: meter, Log: log,
+			Sinks: sinks, Book: w.book, Dialer: dialer, Budgets: budgets, Meter: meter, Log: log,
 		}),
 		trim.Kind: trim.New(trim.Options{Store: w.store, Book: w.book, Meter: meter, Logger: log}),
 		webhook.Kind: webhook.New(webhook.Options{

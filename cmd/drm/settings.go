@@ -35,6 +35,7 @@ type settings struct {
 	ttl, drainTimeout   time.Duration
 	maxBacklog          int
 	egressPrivate       bool
+	sinkDir             string
 	egressLoopback      bool
 	logFormat, logLevel string
 	lifelineFD, guardFD int
@@ -55,6 +56,7 @@ func (s *settings) define(f *pflag.FlagSet) {
 	f.DurationVar(&s.ttl, "ttl", 8*time.Second, "how long etcd waits for a lost machine before others take over")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 20*time.Second, "how long handing everything off may take when leaving")
 	f.IntVar(&s.maxBacklog, "max-backlog", defaultBacklog, "events of a topic that may wait for webhooks before publishing over HTTP is answered with 429; 0: any number")
+	f.StringVar(&s.sinkDir, "sink-dir", "", "directory below which sinks of type file may write; empty: nowhere")
 	f.BoolVar(&s.egressPrivate, "egress-allow-private", false, "let resources connect to private networks")
 	f.BoolVar(&s.egressLoopback, "egress-allow-loopback", false, "let resources connect to this machine")
 

@@ -60,6 +60,7 @@ type worker struct {
 	book     *state.Book
 	sockets  *websocket.Runner
 	tidier   *tidier
+	gate     *trim.Gate
 	loop     *cluster.Loop
 	burst    burst
 	abort    chan struct{} // closed to end without handing off
@@ -98,6 +99,7 @@ func work(p process, s *settings) (err error) {
 	}
 	defer w.listener.Close()
 	w.topics = events.Open(w.store, events.Options{Log: w.log})
+	w.gate = trim.NewGate(w.topics, w.store, w.maxBacklog, w.log)
 	w.tidier = newTidier(w.store, w.log)
 	w.book = state.Open(w.store, state.Options{Wrote: w.metrics.Wrote, Opened: w.tidier.need, Log: w.log})
 	lines := newEventLog(w.log)
@@ -179,12 +181,12 @@ func (w *worker) exit(err error) {
 	os.Exit(exitFenced)
 }
 
-// full is what says that a topic takes no more events for now; nil when all always do.
-func (w *worker) full() func(context.Context, string) error {
+// full says that a topic takes no more events for now.
+func (w *worker) full(ctx context.Context, topic string) error {
 	if w.maxBacklog == 0 {
 		return nil
 	}
-	return trim.NewGate(w.topics, w.store, w.maxBacklog, w.log).Full
+	return w.gate.Full(ctx, topic)
 }
 
 // http is what the node serves.
@@ -198,7 +200,7 @@ func (w *worker) http() http.Handler {
 			Commit:    w.store.Commit,
 		},
 		Publish: w.tidier.publish,
-		Full:    w.full(),
+		Full:    w.full,
 		Look: func(ctx context.Context, topic string, after *events.Position, most int) (events.Excerpt, error) {
 			return events.Look(ctx, w.store, topic, after, most)
 		},

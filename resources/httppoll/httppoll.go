@@ -67,6 +67,7 @@ func (r *Runner) Run(ctx context.Context, c cluster.Claim) error {
 	if err != nil {
 		return err
 	}
+	defer h.sink.Close()
 	return h.loop.Run(h.poll)
 }
 

@@ -19,6 +19,7 @@ const maxBatch = 64
 type buffer struct {
 	spec    bufferSpec
 	send    func([]item) error
+	linger  func(waiting int) // waits if the sink would rather have more at once
 	drop    func(reason string, n int)
 	missed  func(resources.Gap)
 	blocked func(bool) // told when push has to wait for room, and when no more
@@ -122,7 +123,7 @@ func (b *buffer) leaveOut(i item) {
 
 // deliver hands everything to the sink, in order, and ends when nothing is left or the run is over.
 func (b *buffer) deliver() {
-	for batch := b.take(nil); len(batch) > 0; batch = b.take(batch) {
+	for batch := b.next(nil); len(batch) > 0; batch = b.next(batch) {
 		err := b.send(batch)
 		var refused *sink.RefusedError
 		switch {
@@ -133,6 +134,17 @@ func (b *buffer) deliver() {
 			return
 		}
 	}
+}
+
+// next waits for a while if the sink would rather have more at once, and takes what is there.
+func (b *buffer) next(delivered []item) []item {
+	b.mu.Lock()
+	waiting := len(b.waiting)
+	b.mu.Unlock()
+	if waiting < maxBatch {
+		b.linger(waiting)
+	}
+	return b.take(delivered)
 }
 
 // take makes room for what was delivered and returns the next batch; none is left when it is empty.

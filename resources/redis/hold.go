@@ -55,6 +55,7 @@ func (r *Runner) newHold(ctx context.Context, c cluster.Claim) (*hold, error) {
 	h.sink = r.sinks.Open(spec.Sink, h.sinkTrouble)
 	h.buffer.spec = spec.Buffer
 	h.buffer.send = h.send
+	h.buffer.linger = func(waiting int) { h.sink.Linger(ctx, waiting) }
 	h.buffer.drop = func(reason string, n int) { r.meter.Drop(Kind, reason, n) }
 	h.buffer.missed = func(g resources.Gap) { r.meter.Miss(Kind, g) }
 	h.buffer.blocked = h.sinkFull
@@ -70,7 +71,10 @@ func (h *hold) send(items []item) error {
 }
 
 // end joins what was started.
-func (h *hold) end() { h.buffer.join() }
+func (h *hold) end() {
+	h.buffer.join()
+	h.sink.Close()
+}
 
 // logged returns the logger with what tells the resources apart. It is made anew each time: kept, it would cost each resource some
 // hundred bytes.

@@ -92,7 +92,7 @@ func (b *buffer) fits(m sink.Message) bool {
 // deliver hands everything to the sink, in order, and ends when nothing is left or ctx has ended.
 func (b *buffer) deliver(ctx context.Context) {
 	defer b.joined.Done()
-	for batch := b.take(nil); len(batch) > 0; batch = b.take(batch) {
+	for batch := b.next(ctx, nil); len(batch) > 0; batch = b.next(ctx, batch) {
 		err := b.sink.Send(ctx, batch)
 		var refused *sink.RefusedError
 		switch {
@@ -106,6 +106,17 @@ func (b *buffer) deliver(ctx context.Context) {
 			b.sent(batch[len(batch)-1].Seq)
 		}
 	}
+}
+
+// next waits for a while if the sink would rather have more at once, and takes what is there.
+func (b *buffer) next(ctx context.Context, delivered []sink.Message) []sink.Message {
+	b.mu.Lock()
+	waiting := len(b.waiting)
+	b.mu.Unlock()
+	if waiting < maxBatch {
+		b.sink.Linger(ctx, waiting)
+	}
+	return b.take(delivered)
 }
 
 // take makes room for what was delivered and returns the next batch; none is left when it is empty.

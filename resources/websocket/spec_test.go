@@ -42,7 +42,7 @@ func TestCheck(t *testing.T) {
 		`{` + url + `, "reconnect": {"initial": "5m"}}`:                     "above reconnect.max",
 		`{` + url + `, "max_message_size": "8MiB"}`:                         "raise it, or lower max_message_size",
 		`{` + url + `, "tls": {"cert_file": "/x"}}`:                         "both cert_file and key_file",
-		`{` + url + `, "sink": {"type": "kafka"}}`:                          `sink.type is "kafka"; known types are http, stdout`,
+		`{` + url + `, "sink": {"type": "kafka"}}`:                          `sink.type is "kafka"; known types are event, file, http, nats, redis, stdout`,
 		`{` + url + `, "sink": {"type": "http"}}`:                           "sink.url is missing",
 		`{` + url + `, "binary": "hex"}`:                                    `must be "base64"`,
 	} {

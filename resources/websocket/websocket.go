@@ -233,6 +233,7 @@ func (h *hold) lost(why *ended, worked time.Duration) time.Duration {
 func (h *hold) end(connected bool) {
 	h.leave(h)
 	h.buffer.join()
+	h.buffer.sink.Close()
 	h.memory.close(connected)
 	h.mu.Lock()
 	defer h.mu.Unlock()
