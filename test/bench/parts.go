@@ -44,6 +44,10 @@ var parts = []part{
 		name: "redis", about: "resources that follow channels of one redis server: connections; messages a second, beside a bare loop", sizes: []int{5_000},
 		fleet: shareRedis,
 	},
+	{
+		name: "flow", about: "messages a second through a websocket to standard output and to an http sink, beside a bare loop", sizes: []int{1},
+		fleet: flow,
+	},
 	{name: "memory", about: "memory for each idle websocket on its holder", sizes: []int{10_000}, fleet: memory},
 	{name: "elsewhere", about: "memory for each resource that others hold", sizes: []int{100_000}, inside: elsewhere},
 	{

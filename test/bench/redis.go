@@ -114,7 +114,7 @@ func (s *stage) flooded(ctx context.Context, addr string) (time.Duration, error)
 	}
 	err := poll(ctx, "the last message", func() (bool, error) {
 		for _, node := range s.Nodes() {
-			if found, err := ended(node.LogPath()); found || err != nil {
+			if found, err := written(node.LogPath(), 0, []byte(floodEnd)); found || err != nil {
 				return found, err
 			}
 		}
@@ -130,8 +130,8 @@ func (s *stage) flooded(ctx context.Context, addr string) (time.Duration, error)
 	return took, err
 }
 
-// ended tells whether a node has written the last message.
-func ended(path string) (bool, error) {
+// written tells whether a text is what a node has written last, of what follows an offset.
+func written(path string, from int64, text []byte) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return false, err
@@ -142,11 +142,11 @@ func ended(path string) (bool, error) {
 		return false, err
 	}
 	const tail = 4 << 10 // nothing but a few lines of the log comes after the last message
-	last := make([]byte, min(tail, info.Size()))
+	last := make([]byte, min(tail, info.Size()-from))
 	if _, err := f.ReadAt(last, info.Size()-int64(len(last))); err != nil {
 		return false, err
 	}
-	return bytes.Contains(last, []byte(floodEnd)), nil
+	return bytes.Contains(last, text), nil
 }
 
 // publish sends all messages without waiting for answers in between.

@@ -25,6 +25,8 @@ const (
 	roleEtcd     = "etcd"
 	roleRecorder = "recorder"
 	roleReceiver = "receiver"
+	roleFeeder   = "feeder"
+	roleReader   = "reader" // of the feed at which url
 	rolePoster   = "poster" // of how many POSTs, and how many at a time, to which address
 )
 
@@ -44,27 +46,29 @@ func role(args []string) bool {
 		etcdmain.Main(args)
 	case roleRecorder:
 		s, err := recorder.Start("127.0.0.1")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+		orExit(err)
 		fmt.Println(s.Address())
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		s.Close()
 	case roleReceiver:
-		if err := serveReceiver(func(address string) { fmt.Println(address) }, os.Stdin); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+		orExit(serveReceiver(func(address string) { fmt.Println(address) }, os.Stdin))
+	case roleFeeder:
+		orExit(serveFeeder(func(address string) { fmt.Println(address) }, os.Stdin))
+	case roleReader:
+		orExit(readFeed(args[1:]))
 	case rolePoster:
-		if err := post(args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+		orExit(post(args[1:]))
 	default:
 		return false
 	}
 	return true
+}
+
+func orExit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // helper is this program in a role.
