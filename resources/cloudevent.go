@@ -34,34 +34,58 @@ func (e *CloudEvent) Set(name, value string) {
 	e.attributes = append(e.attributes, attribute{name, value})
 }
 
+// Reset makes it another event, without attributes, whose memory is that of the one before.
+func (e *CloudEvent) Reset(contentType string, data []byte) {
+	e.ContentType, e.Data, e.attributes = contentType, data, e.attributes[:0]
+}
+
 // MarshalJSON writes the event.
 func (e CloudEvent) MarshalJSON() ([]byte, error) {
+	return e.AppendJSON(make([]byte, 0, 512+len(e.Data)))
+}
+
+// AppendJSON appends the event to b, on one line: data that is JSON with line breaks loses all white space. It is for what encodes each message
+// that comes in: encoding/json reads once more what MarshalJSON returns.
+func (e CloudEvent) AppendJSON(b []byte) ([]byte, error) {
 	contentType, member, data, err := JSONData(e.ContentType, e.Data)
 	if err != nil {
 		return nil, err
 	}
-	e.Set("datacontenttype", contentType)
-	b := append(make([]byte, 0, 512+len(data)), `{"specversion":"1.0"`...)
+	b = append(b, `{"specversion":"1.0"`...)
 	for _, a := range e.attributes {
-		value, err := encodeText(a.value)
-		if err != nil {
+		if b, err = appendMember(b, a.name, a.value); err != nil {
 			return nil, err
 		}
-		b = append(append(append(b, `,"`...), a.name...), `":`...)
-		b = append(b, value...)
+	}
+	if b, err = appendMember(b, "datacontenttype", contentType); err != nil {
+		return nil, err
 	}
 	b = append(append(append(b, `,"`...), member...), `":`...)
-	return append(append(b, data...), '}'), nil
+	if bytes.ContainsAny(data, "\n\r") {
+		flat := bytes.NewBuffer(b)
+		if err := json.Compact(flat, data); err != nil {
+			return nil, fmt.Errorf("encode JSON: %w", err)
+		}
+		b = flat.Bytes()
+	} else {
+		b = append(b, data...)
+	}
+	return append(b, '}'), nil
 }
 
-// encodeText does as EncodeJSON, and much faster for what needs no escapes: with each of a message's attributes it counts.
-func encodeText(s string) ([]byte, error) {
+func appendMember(b []byte, name, value string) ([]byte, error) {
+	b = append(append(append(b, `,"`...), name...), `":`...)
+	return appendText(b, value)
+}
+
+// appendText does as EncodeJSON, and much faster for what needs no escapes: with each of a message's attributes it counts.
+func appendText(b []byte, s string) ([]byte, error) {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return EncodeJSON(s)
+			escaped, err := EncodeJSON(s)
+			return append(b, escaped...), err
 		}
 	}
-	b := make([]byte, 0, len(s)+2)
 	return append(append(append(b, '"'), s...), '"'), nil
 }
 
@@ -74,7 +98,7 @@ func JSONData(contentType string, data []byte) (resolved, member string, value j
 	case (mediaType == "" || strings.HasSuffix(mediaType, "json")) && json.Valid(data):
 		return cmp.Or(contentType, "application/json"), "data", data, nil
 	case mediaType == "" || strings.HasPrefix(mediaType, "text/") || strings.HasSuffix(mediaType, "json") || strings.HasSuffix(mediaType, "xml"):
-		value, err = encodeText(string(data))
+		value, err = appendText(nil, string(data))
 		return cmp.Or(contentType, "text/plain"), "data", value, err
 	}
 	value, err = EncodeJSON(data)

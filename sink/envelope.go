@@ -3,6 +3,7 @@ package sink
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,11 +15,12 @@ import (
 // envelope wraps a message as a CloudEvent. Its extensions say which claim it was received under (drmepoch), its number within
 // it (drmseq) and by whom (drmnode). Both numbers are strings: a CloudEvents integer has 32 bits, and many JSON readers
 // keep no more than 53.
-func envelope(m Message) resources.CloudEvent {
-	e := resources.CloudEvent{Data: m.Data}
+func envelope(e *resources.CloudEvent, m Message) {
+	contentType := ""
 	if m.Binary {
-		e.ContentType = contentBytes
+		contentType = contentBytes
 	}
+	e.Reset(contentType, m.Data)
 	e.Set("id", m.ID)
 	e.Set("source", m.Source)
 	e.Set("type", m.Type)
@@ -27,7 +29,25 @@ func envelope(m Message) resources.CloudEvent {
 	for _, x := range extensions(m) {
 		e.Set(x.name, x.value)
 	}
-	return e
+}
+
+// appendEvents appends messages as CloudEvents, each in one line of JSON and followed by a byte.
+func appendEvents(b []byte, batch []Message, then byte) ([]byte, error) {
+	size := 0
+	for _, m := range batch {
+		size += len(m.Data) + 400 // as much as attributes take, most often
+	}
+	b = slices.Grow(b, size)
+	var e resources.CloudEvent
+	var err error
+	for _, m := range batch {
+		envelope(&e, m)
+		if b, err = e.AppendJSON(b); err != nil {
+			return nil, err
+		}
+		b = append(b, then)
+	}
+	return b, nil
 }
 
 type extension struct{ name, value string }
@@ -50,7 +70,9 @@ const (
 // encode writes a message in the format of the spec, and says what that is.
 func (c *common) encode(m Message) (content string, body []byte, err error) {
 	if c.Format == formatCloudEvents {
-		body, err = resources.EncodeJSON(envelope(m))
+		var e resources.CloudEvent
+		envelope(&e, m)
+		body, err = e.AppendJSON(nil)
 		return contentOne, body, err
 	}
 	return contentOf(m), m.Data, nil
@@ -69,18 +91,25 @@ func contentOf(m Message) string {
 
 // lines writes messages as one line each. JSON is brought onto one; other raw data that has line breaks keeps them.
 func (c *common) lines(batch []Message) ([]byte, error) {
+	if c.Format == formatRaw {
+		return rawLines(batch), nil
+	}
+	lines, err := appendEvents(nil, batch, '\n')
+	if err != nil {
+		return nil, &refusal{batch, err}
+	}
+	return lines, nil
+}
+
+func rawLines(batch []Message) []byte {
 	var b bytes.Buffer
 	for _, m := range batch {
-		_, text, err := c.encode(m)
-		if err != nil {
-			return nil, &refusal{batch, err}
-		}
-		if c.Format != formatRaw || json.Compact(&b, text) != nil {
-			b.Write(text)
+		if json.Compact(&b, m.Data) != nil {
+			b.Write(m.Data)
 		}
 		b.WriteByte('\n')
 	}
-	return b.Bytes(), nil
+	return b.Bytes()
 }
 
 // fill puts the kind and the id of the resource into a name such as feed.{kind}.{id}.

@@ -73,12 +73,11 @@ func (p *poster) body(batch []Message) (content string, body []byte, err error) 
 	if p.spec.Batch.Max == 1 {
 		return p.spec.encode(batch[0])
 	}
-	events := make([]resources.CloudEvent, len(batch))
-	for i, m := range batch {
-		events[i] = envelope(m)
+	if body, err = appendEvents([]byte{'['}, batch, ','); err != nil {
+		return "", nil, err
 	}
-	body, err = resources.EncodeJSON(events)
-	return contentBatch, body, err
+	body[len(body)-1] = ']'
+	return contentBatch, body, nil
 }
 
 // answerError is an answer other than 2xx.

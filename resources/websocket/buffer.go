@@ -9,8 +9,8 @@ import (
 	"github.com/drm-cluster/drm/sink"
 )
 
-// maxBatch is how many messages are handed to the sink at once.
-const maxBatch = 64
+// maxBatch is how many messages are handed to the sink at once; the sink makes batches of its own of them.
+const maxBatch = 400
 
 // buffer lies between the socket and the sink of one resource: the socket is read on, and its control frames are
 // answered, while the sink is slow. It outlives connections. What was taken for delivery counts as held until the

@@ -63,10 +63,10 @@ func (h *hold) open() (*session, *ended) {
 		s.close()
 		return nil, why
 	}
+	h.live.Store(s) // first: who sees that it is connected can send
 	s.show(cluster.Condition{State: resources.StateConnected})
 	s.logged().Info("connected", "resumed", s.resumed)
 	s.setAlarms()
-	h.live.Store(s)
 	return s, nil
 }
 

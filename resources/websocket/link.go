@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -39,9 +40,19 @@ type link struct {
 	mu   sync.Mutex
 	open *websocket.Conn // nil during the handshake
 
-	read int // bytes read during the handshake; owned by the reading goroutine
-	done bool
+	// Owned by the reading goroutine:
+	read  int          // bytes read during the handshake
+	done  bool         // it is over
+	await func() error // called before each read that may wait; nil during the handshake
+	more  bool         // the last read has found as much as it could take
+	chunk *[readAhead]byte
+	ahead []byte // of chunk: what was read and not yet asked for
 }
+
+// readAhead is how much is read at once from a connection on which more comes than its read buffer takes.
+const readAhead = 16 << 10
+
+var chunks = sync.Pool{New: func() any { return new([readAhead]byte) }}
 
 // bind makes a link that ends with ctx. Call release when it is no longer used.
 func bind(ctx context.Context, conn net.Conn, code int) *link {
@@ -110,11 +121,56 @@ func (l *link) Write(b []byte) (int, error) {
 
 // Read implements net.Conn. It bounds the handshake, whose headers the library reads without a limit.
 func (l *link) Read(b []byte) (int, error) {
-	n, err := l.Conn.Read(b)
 	if !l.done {
+		n, err := l.Conn.Read(b)
 		if l.read += n; l.read > maxHandshake {
 			return 0, errHandshakeBig
 		}
+		return n, err
 	}
+	if len(l.ahead) == 0 && l.more {
+		l.gather()
+	}
+	if len(l.ahead) > 0 {
+		n := copy(b, l.ahead)
+		if l.ahead = l.ahead[n:]; len(l.ahead) == 0 {
+			chunks.Put(l.chunk)
+			l.chunk = nil
+		}
+		return n, nil
+	}
+	if l.await != nil {
+		if err := l.await(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := l.Conn.Read(b)
+	l.more = n == len(b)
 	return n, err
+}
+
+// gather reads what is there without waiting for anything: the memory for it is taken only from when it has come until it is used up, while
+// thousands of connections wait with none. What goes wrong is found again by the read that follows.
+func (l *link) gather() {
+	l.more = false
+	tcp, isTCP := l.Conn.(syscall.Conn)
+	if !isTCP {
+		return
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return
+	}
+	l.chunk = chunks.Get().(*[readAhead]byte)
+	n := 0
+	err = raw.Read(func(fd uintptr) bool {
+		n, _ = syscall.Read(int(fd), l.chunk[:])
+		return true
+	})
+	if err != nil || n <= 0 {
+		chunks.Put(l.chunk)
+		l.chunk = nil
+		return
+	}
+	l.ahead, l.more = l.chunk[:n], n == readAhead
 }

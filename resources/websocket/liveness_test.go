@@ -31,7 +31,7 @@ func TestNeverPongs(t *testing.T) {
 }
 
 // A server that answers pings but sends nothing stays connected for many times the timeout. Seen to fail with
-// the pong handler left out.
+// the deadline moved but once.
 func TestPongsKeepItOpen(t *testing.T) {
 	pings := make(chan struct{}, 100)
 	url := accept(t, func(conn *websocket.Conn, _ *http.Request) {
@@ -79,7 +79,7 @@ func TestMessagePings(t *testing.T) {
 // Messages must come within idle_timeout, though pings are answered. Seen to fail with heard moved by pongs.
 func TestIdleTimeout(t *testing.T) {
 	url := accept(t, func(conn *websocket.Conn, _ *http.Request) { _ = readUntilClosed(conn) })
-	h := start(t, url, quickPing+`, "idle_timeout": "500ms"`)
+	h := start(t, url, `, "ping": {"interval": "100ms", "timeout": "10s"}, "idle_timeout": "500ms"`)
 	h.troubled(resources.StateSilent, "idle_timeout")
 }
 

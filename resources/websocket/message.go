@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/drm-cluster/drm/resources"
@@ -74,7 +75,7 @@ func asText(made any) (received, error) {
 func (h *hold) message(data []byte, binary bool) sink.Message {
 	h.seq++
 	return sink.Message{
-		ID:     fmt.Sprintf("%d-%d", h.epoch, h.seq),
+		ID:     strconv.FormatInt(h.epoch, 10) + "-" + strconv.FormatUint(h.seq, 10),
 		Source: "drm/" + h.key.String(),
 		Type:   "drm.websocket.message",
 		Time:   time.Now(),

@@ -30,6 +30,7 @@ type session struct {
 	resumed bool      // it began with what was captured
 	listens bool      // messages are read for expressions
 	doubted bool      // that an expression fails was said
+	usual   int       // bytes of the last message, within bounds: the next is most likely alike
 
 	alarms []*alarm
 	cause  atomic.Pointer[ended] // why an alarm ended it
@@ -40,10 +41,10 @@ type session struct {
 func (h *hold) newSession(conn *websocket.Conn, l *link) *session {
 	now := time.Now()
 	s := &session{hold: h, conn: conn, link: l, since: now, heard: now, listens: h.spec.listens()}
+	l.await = s.touch
 	conn.SetReadLimit(int64(h.spec.MaxMessageSize))
 	conn.EnableWriteCompression(false) // what we send is small, and a compressor takes 1 MiB
 	conn.SetPingHandler(s.pinged)
-	conn.SetPongHandler(func(string) error { return s.touch() })
 	return s
 }
 
@@ -69,11 +70,15 @@ func (s *session) close() {
 
 // serve reads until the connection is over and returns what ended it.
 func (s *session) serve() error {
-	err := s.touch()
-	for err == nil {
-		err = s.next()
+	for {
+		m, err := s.read()
+		if err != nil {
+			return err
+		}
+		if err := s.take(m, false); err != nil {
+			return err
+		}
 	}
-	return err
 }
 
 // write writes one message.
@@ -90,18 +95,6 @@ type received struct {
 	text bool
 }
 
-// next reads one message and does all that it brings with it.
-func (s *session) next() error {
-	m, err := s.read()
-	if err != nil {
-		return err
-	}
-	if err := s.take(m, false); err != nil {
-		return err
-	}
-	return s.touch() // again: the buffer may have made us wait
-}
-
 // read returns the next message that is none of the answers to pings.
 func (s *session) read() (received, error) {
 	for {
@@ -115,9 +108,6 @@ func (s *session) read() (received, error) {
 		}
 		text := kind == websocket.TextMessage
 		if text && s.spec.Ping.Pong != "" && string(data) == s.spec.Ping.Pong {
-			if err := s.touch(); err != nil {
-				return received{}, err
-			}
 			continue
 		}
 		s.meter.Receive(Kind)
@@ -134,7 +124,7 @@ func (s *session) read() (received, error) {
 // hundred kilobytes of compressed zeros are hundreds of megabytes here.
 func (s *session) readAll(r io.Reader) ([]byte, error) {
 	limit := int(s.spec.limit())
-	data := make([]byte, 0, 512)
+	data := make([]byte, 0, s.usual+1) // so that there is room to find the end in
 	for {
 		if len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]
@@ -147,11 +137,9 @@ func (s *session) readAll(r io.Reader) ([]byte, error) {
 			s.hangUp(websocket.CloseMessageTooBig)
 			return nil, websocket.ErrReadLimit
 		case errors.Is(err, io.EOF):
+			s.usual = min(max(len(data), 63), 4<<10)
 			return data, nil
 		case err != nil:
-			return nil, err
-		}
-		if err := s.touch(); err != nil {
 			return nil, err
 		}
 	}
@@ -159,9 +147,6 @@ func (s *session) readAll(r io.Reader) ([]byte, error) {
 
 // pinged answers a ping of the other side.
 func (s *session) pinged(payload string) error {
-	if err := s.touch(); err != nil {
-		return err
-	}
 	err := s.conn.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(controlTimeout))
 	if errors.Is(err, websocket.ErrCloseSent) {
 		return nil // the answer to our close frame is still to be read
@@ -169,7 +154,7 @@ func (s *session) pinged(payload string) error {
 	return err
 }
 
-// touch moves the time by which the next frame has to come: something was heard just now.
+// touch sets the time by which something has to come that is waited for from now on. All that was there has been read.
 func (s *session) touch() error {
 	until := s.until
 	if until.IsZero() && s.spec.Ping.Type != pingNone {
@@ -180,7 +165,7 @@ func (s *session) touch() error {
 			until = quiet
 		}
 	}
-	return s.conn.SetReadDeadline(until)
+	return s.link.SetReadDeadline(until)
 }
 
 // untilPing is an interval, shortened at random: many connections opened together don't ping together for ever.

@@ -68,9 +68,6 @@ func (s *session) await(i int, step *step) error {
 	limit := time.Duration(step.Timeout)
 	s.until = time.Now().Add(limit)
 	defer func() { s.until = time.Time{} }()
-	if err := s.touch(); err != nil {
-		return err
-	}
 	var doubt error
 	for {
 		m, err := s.read()

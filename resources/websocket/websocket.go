@@ -17,10 +17,11 @@
 //     does: with a close frame, or, when the resource may be another's by now, without a byte.
 //   - Not a byte is sent, to the server or to the sink, once the context's Err is not nil: it is asked before each
 //     write, not only waited for. A context whose Err looks at the clock thereby fences a process that was paused.
-//   - The other side's silence is noticed: within ping.interval + ping.timeout of the last frame, and idle_timeout
+//   - The other side's silence is noticed: within ping.interval + ping.timeout of the last byte, and idle_timeout
 //     after the last message.
 //   - Memory is bounded: by max_message_size or max_decompressed_size for a message, by buffer for those that wait.
-//     An idle resource costs one goroutine, a read buffer of 256 bytes and a timer; write buffers are shared.
+//     An idle resource costs one goroutine, a read buffer of 256 bytes and a timer; write buffers are shared, and
+//     so is the memory into which more is read at once while more comes.
 //   - Delivery is at most once between server and buffer and at least once between buffer and sink. What is in the
 //     buffer when the context ends is dropped and counted.
 //   - With resume, another node goes on where this one ended: what it needs for that is kept in the store, under the epoch, as of the last
