@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -16,14 +17,25 @@ import (
 	"github.com/drm-cluster/drm/cluster"
 	"github.com/drm-cluster/drm/resources"
 	"github.com/drm-cluster/drm/sink"
+	"github.com/drm-cluster/drm/test/certtest"
 )
 
 // BenchmarkIdle opens idle connections and says how much memory each costs this process, all of it: read it from
 // KiB/conn. The other side is a process of its own.
 //
-//	go test ./resources/websocket -run '^$' -bench Idle -benchtime 5000x
+//	go test ./resources/websocket -run '^$' -bench Idle -benchtime 15000x
 func BenchmarkIdle(b *testing.B) {
-	address := startIdleServer(b)
+	b.Run("ws", func(b *testing.B) { idle(b, "ws", "", "") })
+	b.Run("wss", func(b *testing.B) {
+		dir := b.TempDir()
+		a := certtest.New(b, dir)
+		a.Leaf("feed.example")
+		idle(b, "wss", filepath.Join(dir, "feed.example"), `, "tls": {"server_name": "feed.example", "ca_file": "`+a.Cert("ca")+`"}`)
+	})
+}
+
+func idle(b *testing.B, scheme, leaf, fields string) {
+	address := startIdleServer(b, leaf)
 	sinks := sink.NewSet(sink.Options{Stdout: io.Discard})
 	runner := New(Options{Sinks: sinks, Guard: &resources.Guard{AllowLoopback: true}})
 	ctx, cancel := context.WithCancel(b.Context())
@@ -36,7 +48,7 @@ func BenchmarkIdle(b *testing.B) {
 		dialling <- struct{}{}
 		c := cluster.Claim{
 			Key:   cluster.Key{Kind: Kind, ID: fmt.Sprint("idle-", i)},
-			Spec:  json.RawMessage(`{"url": "ws://` + address + `/"}`),
+			Spec:  json.RawMessage(`{"url": "` + scheme + `://` + address + `/"` + fields + `}`),
 			Epoch: int64(i + 1),
 			Node:  "n1",
 			Report: func(c cluster.Condition) {
@@ -58,10 +70,10 @@ func BenchmarkIdle(b *testing.B) {
 	runs.Wait()
 }
 
-func startIdleServer(b *testing.B) string {
+func startIdleServer(b *testing.B, leaf string) string {
 	b.Helper()
 	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), "DRM_TEST_IDLE_SERVER=1")
+	child.Env = append(os.Environ(), "DRM_TEST_IDLE_SERVER=1", "DRM_TEST_IDLE_LEAF="+leaf)
 	stdin, err := child.StdinPipe()
 	if err != nil {
 		b.Fatal(err)

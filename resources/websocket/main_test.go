@@ -63,7 +63,13 @@ func idleServer() {
 			_, _, err = conn.NextReader()
 		}
 	})}
-	go func() { _ = server.Serve(listener) }()
+	go func() {
+		if leaf := os.Getenv("DRM_TEST_IDLE_LEAF"); leaf != "" {
+			_ = server.ServeTLS(listener, leaf+".crt", leaf+".key")
+			return
+		}
+		_ = server.Serve(listener)
+	}()
 	fmt.Println(listener.Addr())
 	_, _ = os.Stdin.Read(make([]byte, 1))
 	_ = server.Close()
