@@ -13,15 +13,11 @@ import (
 //   - unline called for a delivery that waits (order);
 //   - settled noted by wait, or by known for what is in the queue (the log may forget it too early), and known looking at the cursor alone.
 func TestLaneKeepsItsPromises(t *testing.T) {
-	seeds := uint64(60)
-	if testing.Short() {
-		seeds = 10
-	}
 	for _, mode := range []string{modeOnce, modeEffectively, modeAtLeast} {
 		for _, policy := range []string{doubtHold, doubtDrop, doubtProbe} {
 			for _, order := range []string{orderNone, orderKey, orderStrict} {
 				t.Run(fmt.Sprintf("%s/%s/%s", mode, policy, order), func(t *testing.T) {
-					for seed := range seeds {
+					for seed := range uint64(laneSeeds) {
 						w := newWorld(t, seed, func(s *spec) { s.Delivery, s.InDoubt, s.Ordering = mode, policy, order })
 						for range 500 {
 							w.step()

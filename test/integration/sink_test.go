@@ -23,7 +23,7 @@ func TestAWebsocketFeedsAWebhook(t *testing.T) {
 		fmt.Sprintf(`{"url": %q, "topics": ["feed"], "start": "oldest", "delivery": "at_least_once", "network": {"allow_http": true, "ports": [%s]}}`,
 			r.URL+"/in", r.Listener.Addr().String()[len("127.0.0.1:"):])))
 	specs := map[string]string{
-		path("r0"): w.spec("r0", `, "subscribe": ["here"], "sink": {"type": "event", "topic": "feed", "batch": {"max": 50, "linger": "10ms"}}`),
+		path("r0"): w.spec("r0", `, "subscribe": ["here"], "emit_gaps": false, "sink": {"type": "event", "topic": "feed", "batch": {"max": 50, "linger": "10ms"}}`),
 		path("r1"): w.spec("r1", `, "subscribe": ["here"], "sink": {"type": "file", "path": "{kind}/{id}.jsonl"}`),
 	}
 	w.must(w.PutAll(w.ctx, specs))

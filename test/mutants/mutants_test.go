@@ -42,7 +42,7 @@ const overlap = `though its claim in the store|runs on .* and on`
 const enough = 2 * time.Minute
 
 func mutants() []mutant {
-	return slices.Concat(trustMutants, startMutants, stopMutants, writeMutants, limboMutants, planMutants, sendMutants, deliverMutants, operateMutants, trimMutants, pollMutants, socketMutants)
+	return slices.Concat(trustMutants, startMutants, stopMutants, writeMutants, limboMutants, planMutants, sendMutants, deliverMutants, operateMutants, trimMutants, pollMutants, socketMutants, redisMutants)
 }
 
 // Whoever breaks a rule is told by the test named in the table.
