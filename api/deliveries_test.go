@@ -15,8 +15,7 @@ import (
 	"github.com/drm-cluster/drm/test/etcdtest"
 )
 
-// What is on record of a webhook is told, what is to be decided is understood or refused with what is wrong, and a dry run asks nobody. Seen to
-// fail with each check of deliveries and readChoice left out in turn.
+// What is on record of a webhook is told, what is to be decided is understood or refused with what is wrong, and a dry run asks nobody.
 func TestDeliveries(t *testing.T) {
 	store, err := lease.Open(lease.Config{Endpoints: etcdtest.Start(t).Endpoints()})
 	if err != nil {
@@ -97,7 +96,7 @@ func (d *desk) ask(method, path, body string) (int, string) {
 	return recorder.Code, recorder.Body.String()
 }
 
-// Each error of an operator has a status by which a program can tell what to do. Seen to fail with a case left out.
+// Each error of an operator has a status by which a program can tell what to do.
 func TestErrorsOfOperatorsHaveTheirStatus(t *testing.T) {
 	s := &server{Options: Options{Cluster: newNode().cluster()}}
 	for err, want := range map[error]int{

@@ -58,7 +58,7 @@ func operated(t *testing.T) (configure func(*server.Options), creds []byte) {
 }
 
 // Every way to say who we are is taken by a server that asks for it, and without it there is no connection. Seen to fail
-// with any of the cases of apply left out.
+// with a case of apply left out.
 func TestAuth(t *testing.T) {
 	t.Parallel()
 	_, user, seed := key(t, nkeys.CreateUser)
@@ -138,7 +138,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// Each mistake in a target is told with its field. Each was seen to fail with its check left out.
+// Each mistake in a target is told with its field.
 func TestSpecs(t *testing.T) {
 	t.Parallel()
 	for spec, want := range map[string]string{

@@ -14,7 +14,7 @@ import (
 
 var stored = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 
-// Whatever a message is, it is an event. Seen to fail with each branch of event left out in turn.
+// Whatever a message is, it is an event.
 func TestMessagesAreEvents(t *testing.T) {
 	s := &Stream{spec: &Spec{Stream: "ORDERS"}}
 	derived := events.IDOf("ORDERS/7/" + "1767323045000000006")
@@ -64,7 +64,7 @@ func nat(pairs ...string) nats.Header {
 	return h
 }
 
-// Each mistake in a spec is told with its field. Each was seen to fail with its check left out.
+// Each mistake in a spec is told with its field.
 func TestSpecs(t *testing.T) {
 	for fields, want := range map[string]string{
 		``:                                      "stream is missing",

@@ -153,7 +153,7 @@ func TestDeliversAStream(t *testing.T) {
 
 // A holder that is lost in the middle leaves an event in doubt and another delivered, neither acknowledged: the next sends neither again,
 // and waits with the ack of the one until somebody decides, though the server delivers both again. In mode at_least_once the one
-// is sent again. Seen to fail (e1 is sent twice) with known and takeover left out in turn.
+// is sent again. Seen to fail with known left out (it is never settled) and with takeover left out (e1 is never in doubt).
 func TestAStreamChangesHands(t *testing.T) {
 	t.Parallel()
 	for mode, again := range map[string]int{modeEffectively: 1, modeOnce: 1, modeAtLeast: 2} {
@@ -199,7 +199,7 @@ func TestAStreamChangesHands(t *testing.T) {
 }
 
 // While NATS is away what waits uses up no attempts, the webhook says what is wrong, and goes on when it is back. Seen to fail (e0 is a
-// dead letter) with an event that can't be read taken for one that was not sent, and (it ends) with take returning the error.
+// dead letter) with an event that can't be read taken for one that was not sent.
 func TestAStreamThatIsAway(t *testing.T) {
 	t.Parallel()
 	s := newStreamed(t)

@@ -56,7 +56,7 @@ func (w *world) decided(r *receiver, modes []string) {
 }
 
 // A node that stands still in the middle of a POST, for longer than its leases last, is followed by another, whose fence is greater.
-// When it wakes up it sends nothing more. Seen to fail with what an earlier holder left taken for not sent.
+// When it wakes up it sends nothing more.
 func TestAHolderThatSleepsInTheMiddleOfARequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, etcdtest.Start(t).Endpoints())
@@ -79,7 +79,7 @@ func TestAHolderThatSleepsInTheMiddleOfARequest(t *testing.T) {
 }
 
 // When etcd can't be reached a POST that has no answer goes on for as long as the node's leases are trusted, and is called off before
-// anybody else could hold the webhook. Seen to fail with attempts that know nothing of the claim.
+// anybody else could hold the webhook.
 func TestEtcdIsGoneInTheMiddleOfARequest(t *testing.T) {
 	t.Parallel()
 	e := etcdtest.Processes(t, 1)

@@ -15,7 +15,7 @@ import (
 
 // With events of a stream of NATS the same holds as with topics, at the points where they differ: a holder that is killed while an event is
 // on its way leaves it in doubt, and one that is killed when it is taken, or waits, doesn't send it again too soon or never, whatever the
-// server takes to be unacknowledged. Seen to fail with takeover leaving aside the intents of the holder before.
+// server takes to be unacknowledged.
 func TestKillsWithAStream(t *testing.T) {
 	w := newWorld(t, etcdtest.Start(t).Endpoints())
 	r := newReceiver(t)
