@@ -52,7 +52,7 @@ func TestBinance(t *testing.T) {
 			l.say(`{"e":"trade","s":"BTCUSDT","t":%d,"p":"1.0"}`, n)
 		})
 	})
-	w := run(t, "binance.json", "wss://stream.binance.com:9443", s.url, `"300/5m"`, `"6000/5m"`)
+	w := run(t, "websocket/binance.json", "wss://stream.binance.com:9443", s.url, `"300/5m"`, `"6000/5m"`)
 	event, holder := w.next()
 	if event["id"] != "BTCUSDT-0" {
 		t.Errorf("the first event is %v", event)
@@ -127,7 +127,7 @@ func (d *discord) talk(s *service, l *line) {
 func TestDiscord(t *testing.T) {
 	d := &discord{}
 	s := serve(t, none, func(s *service, l *line) { d.talk(s, l) })
-	w := run(t, "discord.json", "wss://gateway.discord.gg", s.url, `"1/5s"`, `"10/s"`, `"initial": "5s"`, `"initial": "100ms"`)
+	w := run(t, "websocket/discord.json", "wss://gateway.discord.gg", s.url, `"1/5s"`, `"10/s"`, `"initial": "5s"`, `"initial": "100ms"`)
 	if ask := receive(t, s.heard, "nothing asked"); ask["op"] != 2.0 {
 		t.Errorf("asked for %v", ask)
 	}
@@ -213,7 +213,7 @@ func TestSlack(t *testing.T) {
 	}))
 	t.Cleanup(api.Close)
 	port := func(url string) string { return url[strings.LastIndex(url, ":")+1:] }
-	w := run(t, "slack.json", "https://slack.com", api.URL,
+	w := run(t, "websocket/slack.json", "https://slack.com", api.URL,
 		`"handshake"`, fmt.Sprintf(`"network": {"allow_http": true, "ports": [%s, %s]}, "handshake"`, port(api.URL), port(s.url)))
 	event, holder := w.next()
 	if event["id"] != "1-0" || fmt.Sprint(event["data"]) != "map[event:map[text:hi]]" {
@@ -243,7 +243,7 @@ func TestHomeAssistant(t *testing.T) {
 		l.say(`{"id":1,"type":"result","success":true}`)
 		s.stream(l, func(n int) { l.say(`{"id":1,"type":"event","event":{"data":{"entity_id":"light.%d"}}}`, n) })
 	})
-	w := run(t, "homeassistant.json", "ws://homeassistant.local:8123", s.url)
+	w := run(t, "websocket/homeassistant.json", "ws://homeassistant.local:8123", s.url)
 	event, holder := w.next()
 	if fmt.Sprint(event["data"]) != "map[entity_id:light.0]" {
 		t.Errorf("received %v", event)

@@ -74,7 +74,7 @@ func newRoot(p process) *cobra.Command {
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(newRun(p), newWorker(p), newDev(p), newFeed(p), newHealthcheck(p), newVersion(p))
 	root.AddCommand(newGet(p), newNodes(p), newExplain(p), newCordon(p), newUncordon(p), newDrain(p), newRebalance(p),
-		newRetry(p), newPublish(p), newEvents(p), newDeliveries(p), newReplay(p), newDrop(p), newReceive(p), newSend(p), newBench(p))
+		newRetry(p), newValidate(p), newPublish(p), newEvents(p), newDeliveries(p), newReplay(p), newDrop(p), newReceive(p), newSend(p), newBench(p))
 	root.AddCommand(helpTopics()...)
 	return root
 }
