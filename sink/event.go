@@ -112,7 +112,7 @@ func (s Sink) bury(ctx context.Context, lost []Message, why error) ([]Message, e
 		all[i] = event(s.of.DeadLetter.Topic, m)
 		all[i].Extensions["drmerror"] = why.Error()
 	}
-	backoff := resources.Backoff{Initial: time.Duration(s.of.Retry.Initial), Max: time.Duration(s.of.Retry.Max)}
+	backoff := s.of.backoff()
 	for ctx.Err() == nil {
 		err := s.set.announce(ctx, all, lost)
 		if err == nil {

@@ -162,7 +162,7 @@ func (s Sink) Send(ctx context.Context, messages []Message) error {
 
 // persist makes attempts until the batch is taken, or what is left of it is given up, with the reason.
 func (s Sink) persist(ctx context.Context, batch []Message) (lost []Message, err error) {
-	backoff := resources.Backoff{Initial: time.Duration(s.of.Retry.Initial), Max: time.Duration(s.of.Retry.Max)}
+	backoff := s.of.backoff()
 	begun := time.Now()
 	for {
 		if ctx.Err() != nil {

@@ -49,6 +49,7 @@ type common struct {
 	Retry struct {
 		Initial cluster.Duration `json:"initial" min:"10ms" max:"10m"`
 		Max     cluster.Duration `json:"max" min:"10ms" max:"1h"`
+		Jitter  string           `json:"jitter" oneof:"full equal none"`
 		GiveUp  cluster.Duration `json:"give_up" min:"1s" max:"168h"` // after that much time, but never with on_error block
 	} `json:"retry"`
 	OnError    string `json:"on_error" oneof:"block drop dead_letter"`
@@ -62,8 +63,14 @@ func commonly(sink string, batch int) common {
 	c.Batch.Max = batch
 	c.Retry.Initial = cluster.Duration(200 * time.Millisecond)
 	c.Retry.Max = cluster.Duration(30 * time.Second)
+	c.Retry.Jitter = resources.JitterFull
 	c.Retry.GiveUp = cluster.Duration(time.Minute)
 	return c
+}
+
+// backoff are the pauses between attempts.
+func (c *common) backoff() resources.Backoff {
+	return resources.Backoff{Initial: time.Duration(c.Retry.Initial), Max: time.Duration(c.Retry.Max), Jitter: c.Retry.Jitter}
 }
 
 func (c *common) shared() *common { return c }
